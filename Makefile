@@ -1,0 +1,53 @@
+# Two commands: `make demo` and `make test`. Both make their own environment from the lock files.
+PYTHON ?= python3
+DEMO_ENV := .venv-demo
+TEST_ENV := .venv
+RUN := $(TEST_ENV)/bin
+
+.PHONY: demo test lint types unit bed format lock clean help
+
+help: ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+demo: $(DEMO_ENV)/ready ## a compressed day of traffic, Foretide beside HPA, simulated; ends in a report
+	$(DEMO_ENV)/bin/foretide demo --out out/demo $(DEMO)
+
+test: lint types unit bed ## everything that CI runs
+
+lint: $(TEST_ENV)/ready ## style, formatting, direction of imports
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/lint-imports
+
+types: $(TEST_ENV)/ready ## strict types of every room
+	$(RUN)/mypy
+
+unit: $(TEST_ENV)/ready ## unit and property tests
+	$(RUN)/pytest -q -m "not bed"
+
+bed: $(TEST_ENV)/ready ## tests on a real control plane, built on first use
+	$(RUN)/foretide dev build
+	$(RUN)/pytest -q -m bed
+
+format: $(TEST_ENV)/ready
+	$(RUN)/ruff check --fix .
+	$(RUN)/ruff format .
+
+lock: ## renew the lock files (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml -o lock/base.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml --group dev -o lock/dev.txt
+
+$(DEMO_ENV)/ready: lock/base.txt pyproject.toml
+	$(PYTHON) -m venv $(DEMO_ENV)
+	$(DEMO_ENV)/bin/python -m pip install --quiet --require-hashes -r lock/base.txt
+	$(DEMO_ENV)/bin/python -m pip install --quiet --no-deps -e .
+	touch $@
+
+$(TEST_ENV)/ready: lock/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(TEST_ENV)
+	$(TEST_ENV)/bin/python -m pip install --quiet --require-hashes -r lock/dev.txt
+	$(TEST_ENV)/bin/python -m pip install --quiet --no-deps -e .
+	touch $@
+
+clean:
+	rm -rf $(DEMO_ENV) $(TEST_ENV) out .foretide
