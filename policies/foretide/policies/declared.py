@@ -1,0 +1,74 @@
+"""What the owner of a target declares: the promise, the limits on the speed of change, and who may act.
+
+Parsed once at the border; everything here is already valid.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyTarget:
+    """`percentile` (0-100) of requests are within `threshold_s` seconds."""
+
+    percentile: float
+    threshold_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """The promise. At least one of `ttft`, `tpot`, `e2e` is given (the API refuses a resource without)."""
+
+    ttft: LatencyTarget | None = None
+    tpot: LatencyTarget | None = None
+    e2e: LatencyTarget | None = None
+    max_violation_probability: float = 0.01
+    """Accepted probability that a window breaks a declared percentile."""
+    window_s: float = 300.0
+
+    def declared(self) -> dict[str, LatencyTarget]:
+        named = {"ttft": self.ttft, "tpot": self.tpot, "e2e": self.e2e}
+        return {name: target for name, target in named.items() if target is not None}
+
+
+class ScalingSelect(StrEnum):
+    MAX = "Max"
+    MIN = "Min"
+    DISABLED = "Disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingPolicy:
+    """At most `value` pods (or percent of the pods at the period's start) of change per `period_s` seconds."""
+
+    kind: str
+    """`Pods` or `Percent`."""
+    value: int
+    period_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingRules:
+    """One direction of HPA v2 `behavior`, same meanings and units."""
+
+    stabilization_s: float
+    policies: tuple[ScalingPolicy, ...]
+    select: ScalingSelect = ScalingSelect.MAX
+
+
+DEFAULT_SCALE_UP = ScalingRules(0.0, (ScalingPolicy("Pods", 4, 15.0), ScalingPolicy("Percent", 100, 15.0)))
+DEFAULT_SCALE_DOWN = ScalingRules(300.0, (ScalingPolicy("Pods", 1, 60.0), ScalingPolicy("Percent", 10, 60.0)))
+
+
+@dataclass(frozen=True, slots=True)
+class Behavior:
+    """Limits on the speed of change. Up as HPA by default; down gentler than HPA: max(1, 10 %) per minute."""
+
+    up: ScalingRules = DEFAULT_SCALE_UP
+    down: ScalingRules = DEFAULT_SCALE_DOWN
+
+
+class Mode(StrEnum):
+    RECOMMEND = "Recommend"
+    AUTO = "Auto"
+    PAUSED = "Paused"

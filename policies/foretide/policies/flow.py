@@ -1,0 +1,364 @@
+"""The words of Foretide, in the order in which they arise between a metric and an order.
+
+    Reading -> DemandHistory -> DemandForecast -> ServiceModel -> Proposal -> guardrails -> Verdict -> Order
+
+Every word is a frozen value. Absence is part of a value (`None`, a gap, a `Trust`), never zero and never an exception.
+Times are seconds of one clock that the caller owns; nothing here reads it.
+
+What is NOT promised: that arrays inside a value are copied. They are made read-only instead.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+
+from foretide.policies.declared import (
+    DEFAULT_SCALE_DOWN,
+    DEFAULT_SCALE_UP,
+    Behavior,
+    LatencyTarget,
+    Mode,
+    Objective,
+    ScalingPolicy,
+    ScalingRules,
+    ScalingSelect,
+)
+from foretide.policies.service import CapacityTable, ColdStart, Floats, ServiceModel, WorkPerUnit
+
+__all__ = [
+    "DEFAULT_SCALE_DOWN",
+    "DEFAULT_SCALE_UP",
+    "INDICATORS",
+    "OUTPUT_TOKENS",
+    "PROMPT_TOKENS",
+    "REQUESTS",
+    "Act",
+    "Backlog",
+    "Behavior",
+    "CapacityTable",
+    "ColdStart",
+    "Decision",
+    "DemandForecast",
+    "DemandHistory",
+    "Evidence",
+    "Floats",
+    "ForecastScore",
+    "Forecaster",
+    "Guardrail",
+    "Hold",
+    "LatencyTarget",
+    "Memory",
+    "Mode",
+    "Objective",
+    "Order",
+    "Pool",
+    "Proposal",
+    "Reading",
+    "Reason",
+    "ReasonCode",
+    "Recommendation",
+    "Rhythm",
+    "Risk",
+    "ScaleEvent",
+    "ScalingPolicy",
+    "ScalingRules",
+    "ScalingSelect",
+    "ServiceModel",
+    "Trust",
+    "Verdict",
+    "WorkPerUnit",
+    "frozen",
+]
+
+REQUESTS, PROMPT_TOKENS, OUTPUT_TOKENS = 0, 1, 2
+"""Columns of every demand array: requests/s, prompt tokens/s, output tokens/s. The order is part of the schema."""
+INDICATORS = ("requests", "prompt_tokens", "output_tokens")
+
+
+def frozen(values: Floats) -> Floats:
+    """The same numbers as a contiguous read-only float64 array."""
+    array = np.ascontiguousarray(values, dtype=np.float64)
+    if array is values or array.base is not None:
+        array = array.copy()
+    array.setflags(write=False)
+    return array
+
+
+class Trust(StrEnum):
+    """How far a measurement may be relied on. Only FRESH ever allows capacity to be removed."""
+
+    FRESH = "Fresh"
+    PARTIAL = "Partial"
+    """Some of the targets answered: enough to add capacity, never to remove it."""
+    STALE = "Stale"
+    ABSENT = "Absent"
+    INVALID = "Invalid"
+    """NaN, infinite, negative, from the future, or beyond what the hardware can do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One number as a metric source gave it. `value` is None unless trust is FRESH or PARTIAL."""
+
+    at: float
+    value: float | None
+    trust: Trust
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DemandHistory:
+    """What users asked for, on an even grid. A gap is a row of NaN; confirmed idleness is a row of zeros.
+
+    `values` has shape (T, 3), per second, columns as in `INDICATORS`; row i covers
+    [start + i * step, start + (i + 1) * step).
+    """
+
+    start: float
+    step: float
+    values: Floats
+    trust: Trust
+    why: str = ""
+
+    @property
+    def end(self) -> float:
+        return self.start + self.step * len(self.values)
+
+    def coverage(self, window: float) -> float:
+        """Share of the last `window` seconds that was measured, in [0, 1]."""
+        rows = max(1, round(window / self.step))
+        known = int(np.isfinite(self.values[-rows:, REQUESTS]).sum())
+        return known / rows
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastScore:
+    """Mean CRPS of matured forecasts of requests/s, and of last value on the same origins; `origins` is how many."""
+
+    crps: float
+    crps_last_value: float
+    origins: int
+
+    @property
+    def skill(self) -> float:
+        """1 - CRPS / CRPS of last value; negative where the forecast loses."""
+        return 1.0 - self.crps / self.crps_last_value if self.crps_last_value > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DemandForecast:
+    """Joint demand paths: `paths` has shape (K, H, 3), per second; step h covers [made_at + h*step, + step)."""
+
+    made_at: float
+    step: float
+    paths: Floats
+    weights: dict[str, float]
+    """Model name -> share of the paths it contributed; sums to 1."""
+    score: ForecastScore | None = None
+    flagged: str = ""
+    """Why the forecast is a fallback, in words; empty when it is not."""
+
+    @property
+    def model(self) -> str:
+        return max(self.weights, key=lambda name: self.weights[name]) if self.weights else "none"
+
+    @property
+    def horizon(self) -> float:
+        return self.step * int(self.paths.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """One pool as found at `version`: what is declared, and what is there."""
+
+    name: str
+    min_replicas: int
+    max_replicas: int
+    desired: int
+    """The target's spec.replicas."""
+    ready: int
+    starting: int = 0
+    """Ordered, can be scheduled, not ready yet."""
+    unschedulable: int = 0
+    """The scheduler has no room for them."""
+    gpus_per_replica: int = 1
+    version: str = ""
+    conflict: str = ""
+    """Another writer of the same replicas, in words; empty when we are the only one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in the engines right now, over all ready replicas; None where it could not be read."""
+
+    at: float
+    waiting: float | None
+    running: float | None
+    trust: Trust
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleEvent:
+    at: float
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    at: float
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """All that a decision carries over from earlier ones. Starts empty in each life of the operator."""
+
+    watching_since: float
+    recommendations: tuple[Recommendation, ...] = ()
+    events: tuple[ScaleEvent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often we plan and how much of the past must have been watched, in seconds."""
+
+    plan_s: float = 60.0
+    first_life_s: float = 600.0
+    """After a start nothing is lowered before demand was watched for this long."""
+    coverage: float = 0.9
+    """Share of that window which must be measured before anything is lowered."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """All that a decision may depend on."""
+
+    now: float
+    mode: Mode
+    objective: Objective
+    behavior: Behavior
+    pool: Pool
+    history: DemandHistory
+    forecast: DemandForecast | None
+    backlog: Backlog | None
+    service: ServiceModel
+    cold_start: ColdStart
+    memory: Memory
+    rhythm: Rhythm = field(default_factory=Rhythm)
+
+
+class ReasonCode(StrEnum):
+    """Why, in one word. These are read from outside (status, events, metrics labels): never rename one."""
+
+    DEMAND_RISES = "DemandRises"
+    DEMAND_FALLS = "DemandFalls"
+    BACKLOG = "Backlog"
+    WITHIN_BOUNDS = "WithinBounds"
+    """The live count is outside min/max and is brought back."""
+    STEADY = "Steady"
+    RECOMMEND_ONLY = "RecommendOnly"
+    PAUSED = "Paused"
+    CONFLICT = "Conflict"
+    BLIND = "Blind"
+    FIRST_LIFE = "FirstLife"
+    UNSCHEDULABLE = "Unschedulable"
+    STABILIZING = "Stabilizing"
+    RATE_LIMITED = "RateLimited"
+    AT_MAXIMUM = "AtMaximum"
+    AT_MINIMUM = "AtMinimum"
+    INFEASIBLE = "Infeasible"
+    NO_FORECAST = "NoForecast"
+    GLOBAL_HOLD = "GlobalHold"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    code: ReasonCode
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """P(a declared percentile breaks in a window of the planning horizon) with this many replicas."""
+
+    replicas: int
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The count that the forecast and the service model ask for, before any guardrail."""
+
+    replicas: int
+    risks: tuple[Risk, ...]
+    """Ascending in replicas: one fewer (where there is one), the proposed count, one more."""
+    binding: str
+    """What decided it: an objective's name, `minReplicas`, `maxReplicas`, `backlog` or `nothing`."""
+    horizon_s: float
+    peak_work: tuple[float, float]
+    """Median and 95 % quantile of the paths' peak work/s over the horizon."""
+    reason: Reason
+
+    def risk_at(self, replicas: int) -> float | None:
+        for risk in self.risks:
+            if risk.replicas == replicas:
+                return risk.probability
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Write `after` to the pool, if it is still at `version`."""
+
+    pool: str
+    before: int
+    after: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    order: Order
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """No action. `replicas` is the live count that stays."""
+
+    replicas: int
+    reasons: tuple[Reason, ...]
+
+
+Verdict = Act | Hold
+Guardrail = Callable[[Evidence, Verdict], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided, what would have been asked for without guardrails, and what to remember."""
+
+    at: float
+    verdict: Verdict
+    proposal: Proposal | None
+    """None when nothing could be proposed (blind, no forecast)."""
+    desired: int
+    """The count we stand for: the order's, or the recommendation in mode Recommend, or the live count."""
+    memory: Memory
+
+    @property
+    def reason(self) -> Reason:
+        """The first reason: the one that a table shows."""
+        return self.verdict.reasons[0]
+
+
+class Forecaster(Protocol):
+    """History in, joint paths out. Keeps its own scores between calls; None where even a fallback is impossible."""
+
+    def forecast(self, *, history: DemandHistory, horizon: int, paths: int, seed: int) -> DemandForecast | None:
+        """`horizon` steps of the history's grid, `paths` joint paths, deterministic for a seed and a call sequence."""
+        ...

@@ -1,0 +1,153 @@
+"""The promises. Each guardrail sees the evidence and a verdict, and may only make the action smaller or hold.
+
+The fail-static contract in code: nothing is lowered blind, in a first life, or faster than `behavior`; nothing is
+raised while the scheduler has no room; nobody else's replicas are touched.
+
+What is NOT promised: that a guardrail's hold is cheap. A hold costs GPU time, a wrong scale-down costs users.
+"""
+
+from dataclasses import replace
+
+from foretide.policies.behavior import apply_behavior
+from foretide.policies.flow import Act, Evidence, Guardrail, Hold, Mode, Reason, ReasonCode, Trust, Verdict
+
+
+def hold_if_paused(evidence: Evidence, verdict: Verdict) -> Verdict:
+    if evidence.mode is not Mode.PAUSED:
+        return verdict
+    return hold(evidence, ReasonCode.PAUSED, "paused by its owner", verdict)
+
+
+def hold_on_conflict(evidence: Evidence, verdict: Verdict) -> Verdict:
+    """One writer: another autoscaler on the same replicas means that we keep our hands off."""
+    if not evidence.pool.conflict:
+        return verdict
+    return hold(evidence, ReasonCode.CONFLICT, evidence.pool.conflict, verdict)
+
+
+def never_lower_blind(evidence: Evidence, verdict: Verdict) -> Verdict:
+    """Only fresh, complete measurements ever take capacity away."""
+    if not is_lowering(verdict):
+        return verdict
+    blind = blindness(evidence)
+    return hold(evidence, ReasonCode.BLIND, blind, verdict) if blind else verdict
+
+
+def never_lower_in_first_life(evidence: Evidence, verdict: Verdict) -> Verdict:
+    """After a start, what was found stays until demand was watched for a full window."""
+    watched = evidence.now - evidence.memory.watching_since
+    if not is_lowering(verdict) or watched >= evidence.rhythm.first_life_s:
+        return verdict
+    text = f"watched for {watched:.0f} s, lowering needs {evidence.rhythm.first_life_s:.0f} s"
+    return hold(evidence, ReasonCode.FIRST_LIFE, text, verdict)
+
+
+def never_raise_without_room(evidence: Evidence, verdict: Verdict) -> Verdict:
+    """More pods do not help while the last ones cannot be scheduled."""
+    if not is_raising(verdict) or not evidence.pool.unschedulable:
+        return verdict
+    text = f"{evidence.pool.unschedulable} pods find no node; ordering more would not help"
+    return hold(evidence, ReasonCode.UNSCHEDULABLE, text, verdict)
+
+
+def respect_limits(evidence: Evidence, verdict: Verdict) -> Verdict:
+    """MaxReplicas above all else; minReplicas for every order that lowers."""
+    if not isinstance(verdict, Act):
+        return verdict
+    before, after = verdict.order.before, verdict.order.after
+    limited = min(after, max(before, evidence.pool.max_replicas))
+    if after < before:
+        limited = max(after, min(before, evidence.pool.min_replicas))
+    if limited == after:
+        return verdict
+    code = ReasonCode.AT_MAXIMUM if after > before else ReasonCode.AT_MINIMUM
+    return shrink(evidence, verdict, limited, Reason(code, f"limits are {_limits(evidence)}"))
+
+
+def respect_behavior(evidence: Evidence, verdict: Verdict) -> Verdict:
+    """HPA's stabilisation windows and rate policies. Coming back inside min/max is not slowed down by them."""
+    if not isinstance(verdict, Act) or verdict.reasons[0].code is ReasonCode.WITHIN_BOUNDS:
+        return verdict
+    order = verdict.order
+    allowed, code = apply_behavior(
+        now=evidence.now,
+        current=order.before,
+        wanted=order.after,
+        behavior=evidence.behavior,
+        memory=evidence.memory,
+    )
+    if code is None or allowed == order.after:
+        return verdict
+    return shrink(evidence, verdict, allowed, Reason(code, _slowed(evidence, order.after, allowed, code)))
+
+
+def only_recommend(evidence: Evidence, verdict: Verdict) -> Verdict:
+    if evidence.mode is not Mode.RECOMMEND or not isinstance(verdict, Act):
+        return verdict
+    order = verdict.order
+    text = f"would scale {order.before} -> {order.after}; mode is Recommend"
+    return hold(evidence, ReasonCode.RECOMMEND_ONLY, text, verdict)
+
+
+PLAN: tuple[Guardrail, ...] = (
+    hold_if_paused,
+    hold_on_conflict,
+    never_lower_blind,
+    never_lower_in_first_life,
+    never_raise_without_room,
+    respect_limits,
+    respect_behavior,
+)
+"""Applied in this order to every plan and to every fast pass."""
+
+
+def blindness(evidence: Evidence) -> str:
+    """Why nothing may be lowered on this evidence, in words; empty when it may."""
+    history, forecast = evidence.history, evidence.forecast
+    if history.trust is not Trust.FRESH:
+        return f"metrics are {history.trust.value}: {history.why}"
+    window = evidence.rhythm.first_life_s
+    covered = history.coverage(window)
+    if covered < evidence.rhythm.coverage:
+        return (
+            f"only {covered:.0%} of the last {window:.0f} s was measured, lowering needs {evidence.rhythm.coverage:.0%}"
+        )
+    if forecast is None:
+        return "there is no forecast"
+    if forecast.flagged:
+        return f"the forecast is a fallback: {forecast.flagged}"
+    if evidence.now - forecast.made_at > 2 * forecast.horizon:
+        return f"the forecast is {evidence.now - forecast.made_at:.0f} s old"
+    return ""
+
+
+def is_lowering(verdict: Verdict) -> bool:
+    return isinstance(verdict, Act) and verdict.order.after < verdict.order.before
+
+
+def is_raising(verdict: Verdict) -> bool:
+    return isinstance(verdict, Act) and verdict.order.after > verdict.order.before
+
+
+def hold(evidence: Evidence, code: ReasonCode, text: str, verdict: Verdict) -> Hold:
+    """The verdict turned into no action, its own reasons kept behind the new one."""
+    return Hold(evidence.pool.desired, (Reason(code, text), *verdict.reasons))
+
+
+def shrink(evidence: Evidence, act: Act, after: int, reason: Reason) -> Verdict:
+    """The same order with a smaller step, or a hold where nothing is left of it."""
+    if after == act.order.before:
+        return hold(evidence, reason.code, reason.text, act)
+    return Act(replace(act.order, after=after), (*act.reasons, reason))
+
+
+def _limits(evidence: Evidence) -> str:
+    return f"minReplicas {evidence.pool.min_replicas}, maxReplicas {evidence.pool.max_replicas}"
+
+
+def _slowed(evidence: Evidence, wanted: int, allowed: int, code: ReasonCode) -> str:
+    if code is ReasonCode.RATE_LIMITED:
+        return f"behavior lets {allowed} through of {wanted}"
+    up = wanted > evidence.pool.desired
+    rules = evidence.behavior.up if up else evidence.behavior.down
+    return f"{wanted} has not stood for {rules.stabilization_s:.0f} s yet"

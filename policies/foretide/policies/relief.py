@@ -1,0 +1,25 @@
+"""The fast pass: how many replicas the live backlog asks for. It only ever adds.
+
+What is NOT promised: relief before a cold start is over. A queue that will be gone by then orders nothing.
+"""
+
+from foretide.policies.flow import Evidence, Trust
+from foretide.policies.propose import recent_work, smallest_count
+
+NOTICEABLE_S = 1.0
+"""A backlog of less than this much work per ready replica is the ordinary breathing of a batch, not a queue."""
+
+
+def relief_count(evidence: Evidence) -> tuple[int, str]:
+    """The count that carries the present demand and drains the queue within one cold start, and why, in words."""
+    backlog, pool, service = evidence.backlog, evidence.pool, evidence.service
+    if backlog is None or backlog.waiting is None or backlog.trust not in (Trust.FRESH, Trust.PARTIAL):
+        return pool.desired, "the live backlog could not be read"
+    queued = backlog.waiting * service.waiting_work_s
+    if queued <= NOTICEABLE_S * max(1, pool.ready):
+        return pool.desired, f"{backlog.waiting:.0f} requests wait, which the running replicas absorb"
+    lead = evidence.cold_start.quantile(0.5)
+    work = recent_work(evidence.history, service) + queued / max(lead, evidence.history.step)
+    wanted = min(smallest_count(evidence, work), max(pool.max_replicas, pool.desired))
+    text = f"{backlog.waiting:.0f} requests wait: {queued:.0f} replica-seconds of work beside the arrivals"
+    return max(wanted, pool.desired), text

@@ -1,0 +1,89 @@
+"""One turn of one target, the same in the operator, in replay and in the simulator: sight in, decision out."""
+
+from dataclasses import dataclass
+from math import ceil
+from zlib import crc32
+
+from foretide.policies.decide import plan, relieve
+from foretide.policies.flow import (
+    Backlog,
+    Behavior,
+    ColdStart,
+    Decision,
+    DemandForecast,
+    DemandHistory,
+    Evidence,
+    Forecaster,
+    Memory,
+    Mode,
+    Objective,
+    Pool,
+    Rhythm,
+    ServiceModel,
+)
+from foretide.policies.propose import planning_horizon
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSpec:
+    """What the owner declared about one target."""
+
+    name: str
+    mode: Mode
+    objective: Objective
+    behavior: Behavior
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """What one look at the world gave."""
+
+    now: float
+    pool: Pool
+    history: DemandHistory
+    backlog: Backlog | None
+    service: ServiceModel
+    cold_start: ColdStart
+
+
+def plan_turn(
+    *, spec: TargetSpec, sight: Sight, memory: Memory, forecaster: Forecaster, rhythm: Rhythm, paths: int = 256
+) -> tuple[Evidence, Decision]:
+    """Forecasts over the planning horizon and plans. Deterministic in its arguments and the forecaster's past."""
+    blind = _evidence(spec, sight, memory, rhythm, None)
+    horizon = ceil(planning_horizon(blind) / sight.history.step)
+    forecast = forecaster.forecast(history=sight.history, horizon=horizon, paths=paths, seed=_seed(spec.name, sight))
+    evidence = _evidence(spec, sight, memory, rhythm, forecast)
+    return evidence, plan(evidence)
+
+
+def relief_turn(
+    *, spec: TargetSpec, sight: Sight, memory: Memory, rhythm: Rhythm, forecast: DemandForecast | None = None
+) -> tuple[Evidence, Decision]:
+    """The fast pass on the same sight; `forecast` is the standing one, for the record."""
+    evidence = _evidence(spec, sight, memory, rhythm, forecast)
+    return evidence, relieve(evidence)
+
+
+def _evidence(
+    spec: TargetSpec, sight: Sight, memory: Memory, rhythm: Rhythm, forecast: DemandForecast | None
+) -> Evidence:
+    return Evidence(
+        now=sight.now,
+        mode=spec.mode,
+        objective=spec.objective,
+        behavior=spec.behavior,
+        pool=sight.pool,
+        history=sight.history,
+        forecast=forecast,
+        backlog=sight.backlog,
+        service=sight.service,
+        cold_start=sight.cold_start,
+        memory=memory,
+        rhythm=rhythm,
+    )
+
+
+def _seed(name: str, sight: Sight) -> int:
+    """The same target at the same bin draws the same noise, in every process."""
+    return crc32(f"{name}@{round(sight.history.end / sight.history.step)}".encode())
