@@ -1,0 +1,46 @@
+"""Persistence-bootstrap: the newest demand, moved by changes that really happened.
+
+A path is the last measured row plus the change over the next H steps at a moment of the past, on an asinh scale
+(additive near zero, multiplicative when busy). Whole trajectories of all three indicators are taken at once, so
+dependence over time and between indicators is that of the data.
+
+What is NOT promised: mean reversion. A last row that is noise moves the whole forecast.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+
+from foretide.forecaster.past import Past, whole_blocks
+from foretide.forecaster.tier import blocks, spread_picks
+from foretide.policies.flow import Floats
+
+FARTHEST = 50.0
+"""Chained changes stop here on the asinh scale, e^50 units: far above every ceiling, far below an overflow."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersistenceBootstrap:
+    memory: int = 1440
+    """Newest rows from which changes are taken."""
+    name: str = "persistence-bootstrap"
+
+    def paths(self, *, past: Past, horizon: int, count: int, rng: Generator) -> Floats | None:
+        """Joint paths (count, horizon, 3); None with fewer than two measured rows close enough together.
+
+        Where the past is shorter than three horizons, shorter changes are chained, each drawn anew.
+        """
+        rows, age = np.arcsinh(past.filled[-self.memory :] / past.unit), past.age
+        length = max(1, min(horizon, (len(rows) - age) // 3))
+        changes: list[Floats] = []
+        while sum(part.shape[1] for part in changes) < horizon:
+            lag = age if not changes else 0
+            starts = whole_blocks(rows, lag + length + 1)
+            if not len(starts):
+                return None
+            picks = spread_picks(starts, count, rng)
+            part = blocks(rows, picks + lag + 1, length) - rows[picks][:, None]
+            changes.append(part + changes[-1][:, -1:] if changes else part)
+        moved = np.arcsinh(past.newest / past.unit) + np.concatenate(changes, axis=1)[:, :horizon]
+        return np.asarray(np.sinh(np.clip(moved, 0.0, FARTHEST)) * past.unit, dtype=np.float64)

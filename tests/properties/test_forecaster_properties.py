@@ -1,0 +1,91 @@
+"""Whatever is measured, the ladder answers with finite, non-negative joint paths, or says nothing."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from foretide.forecaster.ladder import Ladder
+from foretide.forecaster.past import past_of
+from foretide.forecaster.scoring import crps
+from foretide.policies.flow import DemandHistory, Floats, Trust, frozen
+
+ODD = st.sampled_from([0.0, float("nan"), float("inf"), -1.0, 1e12, 1e11, 1e300, 5e-324, 1e-9])
+USUAL = st.floats(min_value=0.0, max_value=1e4)
+STEPS = st.sampled_from([1.0, 15.0, 60.0, 600.0])
+
+
+@st.composite
+def demands(draw: st.DrawFn) -> Floats:
+    """Rates from calm to absurd: constants, noise, gaps, spikes and single odd entries; any length from none."""
+    rows = draw(st.integers(0, 160))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    level = draw(USUAL)
+    kind = draw(st.sampled_from(["constant", "noise", "walk", "bursts"]))
+    rates = {
+        "constant": np.full(rows, level),
+        "noise": rng.gamma(2.0, level / 2 + 1e-12, size=rows),
+        "walk": level * np.exp(np.cumsum(rng.normal(0, 0.3, size=rows))),
+        "bursts": np.where(rng.random(rows) < 0.1, level, 0.0),
+    }[kind]
+    values = np.column_stack([rates, rates * rng.uniform(10, 2000, rows), rates * rng.uniform(1, 500, rows)])
+    values[rng.random(rows) < draw(st.sampled_from([0.0, 0.05, 0.5]))] = np.nan
+    for _ in range(draw(st.integers(0, 3)) if rows else 0):
+        values[draw(st.integers(0, rows - 1)), draw(st.integers(0, 2))] = draw(ODD)
+    return np.asarray(values, dtype=np.float64)
+
+
+def history(values: Floats, *, step: float, trust: Trust = Trust.FRESH) -> DemandHistory:
+    return DemandHistory(start=0.0, step=step, values=frozen(values), trust=trust)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    values=demands(),
+    step=STEPS,
+    trust=st.sampled_from(list(Trust)),
+    horizon=st.integers(1, 60),
+    paths=st.integers(1, 80),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_history_gives_sane_paths_or_none(
+    *, values: Floats, step: float, trust: Trust, horizon: int, paths: int, seed: int
+) -> None:
+    told = history(values, step=step, trust=trust)
+    made = Ladder(season_s=40 * step).forecast(history=told, horizon=horizon, paths=paths, seed=seed)
+    if made is None:
+        assert past_of(told).count == 0
+        return
+    assert made.paths.shape == (paths, horizon, 3)
+    assert np.isfinite(made.paths).all()
+    assert made.paths.min() >= 0
+    assert abs(sum(made.weights.values()) - 1.0) < 1e-9
+    assert made.flagged or trust in {Trust.FRESH, Trust.PARTIAL}
+    assert made.paths.max() <= 10 * np.nanmax(past_of(told).known, initial=0.0) + 1e-300
+
+
+@settings(max_examples=25, deadline=None)
+@given(values=demands(), seed=st.integers(0, 1000), horizon=st.integers(1, 12))
+def test_the_same_calls_give_the_same_paths(values: Floats, seed: int, horizon: int) -> None:
+    def lived() -> list[Floats]:
+        ladder = Ladder(season_s=2400.0)
+        ends = range(len(values) // 2, len(values) + 1, 7)
+        made = [
+            ladder.forecast(history=history(values[:end], step=60.0), horizon=horizon, paths=32, seed=seed)
+            for end in ends
+        ]
+        return [each.paths for each in made if each is not None]
+
+    for left, right in zip(lived(), lived(), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    samples=arrays(np.float64, (9, 3), elements=st.floats(-1e6, 1e6)),
+    actual=arrays(np.float64, 3, elements=st.floats(-1e6, 1e6)),
+)
+def test_crps_does_not_depend_on_the_order_of_samples_and_is_at_most_the_error(samples: Floats, actual: Floats) -> None:
+    scored = crps(samples, actual)
+    np.testing.assert_allclose(scored, crps(samples[::-1], actual), rtol=1e-9, atol=1e-6)
+    assert (scored <= np.abs(samples - actual).mean(axis=0) + 1e-6).all()

@@ -1,0 +1,188 @@
+"""The ladder as its callers see it: what it says, when it says that it does not know, and how shares follow scores."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from foretide.forecaster.ladder import Ladder, whole_shares
+from foretide.forecaster.scoring import covered, crps
+from foretide.policies.flow import DemandForecast, DemandHistory, Floats, Forecaster, Trust, frozen
+
+History = Callable[..., DemandHistory]
+Days = Callable[..., Floats]
+NAN = float("nan")
+VARIED = np.resize([3.0, 4.0, 5.0, 4.0, 6.0], 60)
+
+
+def forecast(told: DemandHistory, *, ladder: Ladder | None = None, horizon: int = 10, seed: int = 1) -> DemandForecast:
+    made = (ladder or Ladder()).forecast(history=told, horizon=horizon, paths=256, seed=seed)
+    assert made is not None
+    assert made.paths.shape == (256, horizon, 3)
+    assert np.isfinite(made.paths).all()
+    assert made.paths.min() >= 0
+    assert sum(made.weights.values()) == pytest.approx(1.0, abs=1e-12)
+    return made
+
+
+def rolled(ladder: Ladder, told: DemandHistory, ends: range, *, horizon: int = 10) -> list[DemandForecast]:
+    """A forecast at each of these rows, as if time went on."""
+    return [
+        forecast(DemandHistory(told.start, told.step, told.values[:end], told.trust), ladder=ladder, horizon=horizon)
+        for end in ends
+    ]
+
+
+def test_a_ladder_is_a_forecaster() -> None:
+    ladder: Forecaster = Ladder()
+    assert callable(ladder.forecast)
+
+
+def test_paths_begin_where_the_history_ends(history: History) -> None:
+    made = forecast(history(VARIED))
+    assert (made.made_at, made.step, made.horizon) == (3600.0, 60.0, 600.0)
+    assert made.flagged == ""
+
+
+def test_nothing_ever_measured_is_no_forecast(history: History) -> None:
+    nothing = DemandHistory(0.0, 60.0, frozen(np.empty((0, 3))), Trust.ABSENT)
+    assert Ladder().forecast(history=nothing, horizon=5, paths=8, seed=1) is None
+    assert Ladder().forecast(history=history([NAN] * 9), horizon=5, paths=8, seed=1) is None
+
+
+@pytest.mark.parametrize(
+    ("rates", "trust", "said"),
+    [
+        ([40.0], Trust.FRESH, "1 measured bins"),
+        (VARIED, Trust.STALE, "Stale"),
+        ([*VARIED, *[NAN] * 5], Trust.FRESH, "300 s old"),
+        ([*VARIED[:-8], *[NAN] * 7, 4.0], Trust.FRESH, "missing"),
+        ([*VARIED, 1e12, 4.0], Trust.FRESH, "impossible"),
+        ([*VARIED, -1.0, 4.0], Trust.FRESH, "impossible"),
+        ([0.0] * 60, Trust.FRESH, "no demand"),
+        ([7.0] * 60, Trust.FRESH, "exactly 7"),
+    ],
+)
+def test_a_doubtful_history_gives_a_flagged_forecast_near_what_was_seen(
+    history: History, rates: list[float], trust: Trust, said: str
+) -> None:
+    made = forecast(history(rates, trust=trust))
+    assert said in made.flagged
+    assert made.model == "reactive"
+    seen = [rate for rate in rates if 0 <= rate < 1e12]
+    assert made.paths[:, :, 0].max() <= 2 * max(seen)
+
+
+def test_idleness_after_demand_is_a_forecast_and_not_a_doubt(history: History) -> None:
+    made = forecast(history([*VARIED, *[0.0] * 120]))
+    assert made.flagged == ""
+    assert np.median(made.paths[:, -1, 0]) == 0.0
+
+
+def test_tiers_join_as_history_grows(history: History, days: Days) -> None:
+    rates = days(500, period=300)
+    spoke = {
+        rows: set(forecast(history(rates[:rows]), ladder=Ladder(season_s=300 * 60.0)).weights)
+        for rows in (4, 5, 59, 60, 329, 330)
+    }
+    early = {"persistence-bootstrap", "last-72"}
+    assert spoke == {
+        4: {"reactive"},
+        5: early,
+        59: early,
+        60: early | {"ets"},
+        329: early | {"ets"},
+        330: early | {"ets", "seasonal-windows"},
+    }
+
+
+def test_a_restart_rehearses_the_past_and_has_a_score_at_once(history: History, days: Days) -> None:
+    score = forecast(history(days(900))).score
+    assert score is not None
+    assert score.origins >= 50
+    assert score.skill > 0
+
+
+def test_rehearsal_and_life_agree_on_who_leads(history: History, days: Days) -> None:
+    told = history(days(900, seed=3))
+    lived = rolled(Ladder(), told, range(300, 901, 5))[-1]
+    assert forecast(told).weights == pytest.approx(lived.weights, abs=0.1)
+
+
+def test_a_forecast_is_scored_only_when_its_horizon_has_passed(history: History, days: Days) -> None:
+    rates = days(40)
+    ladder = Ladder()
+    made = rolled(ladder, history(rates), range(5, 21))
+    assert made[9].score is None
+    first = made[10].score
+    assert first is not None
+    assert first.origins == 1
+    expected = np.abs(rates[5:15] - rates[4]).mean()
+    assert first.crps_last_value == pytest.approx(expected, rel=1e-6)
+
+
+def test_gaps_are_left_out_of_the_score(history: History, days: Days) -> None:
+    rates = days(40)
+    rates[8:10] = NAN
+    made = rolled(Ladder(), history(rates), range(5, 16))[-1].score
+    assert made is not None
+    assert made.crps_last_value == pytest.approx(np.nanmean(np.abs(rates[5:15] - rates[4])), rel=1e-6)
+
+
+def test_shares_go_to_the_tier_that_forecasts_better(history: History, days: Days) -> None:
+    noise = np.random.default_rng(2).normal(50, 5, size=500)
+    steps = 50 * np.exp(0.05 * np.cumsum(np.random.default_rng(2).normal(size=500)))
+    on_noise, on_steps = forecast(history(noise)).weights, forecast(history(steps)).weights
+    assert on_noise["last-72"] > 2 * on_noise["persistence-bootstrap"]
+    assert on_steps["persistence-bootstrap"] > 2 * on_steps["last-72"]
+
+
+def test_the_same_calls_give_the_same_paths(history: History, days: Days) -> None:
+    told = history(days(200))
+    one, two = (rolled(Ladder(), told, range(150, 180)) for _ in range(2))
+    for left, right in zip(one, two, strict=True):
+        np.testing.assert_array_equal(left.paths, right.paths)
+    assert one[-1].score == two[-1].score
+
+
+def test_another_grid_starts_the_scores_over(history: History, days: Days) -> None:
+    ladder = Ladder()
+    assert forecast(history(days(300)), ladder=ladder).score is not None
+    assert forecast(history(days(25), step=15.0), ladder=ladder).score is None
+
+
+def test_a_clock_that_went_back_is_survived(history: History, days: Days) -> None:
+    told, ladder = history(days(200)), Ladder()
+    rolled(ladder, told, range(150, 200))
+    assert rolled(ladder, told, range(120, 140))[-1].flagged == ""
+
+
+def test_paths_stay_below_the_learned_ceiling(history: History) -> None:
+    rates = np.random.default_rng(1).lognormal(0, 2.0, size=400)
+    assert forecast(history(rates), horizon=30).paths[:, :, 0].max() <= 10 * rates.max()
+
+
+def test_demand_a_thousand_times_larger_gives_paths_a_thousand_times_larger(history: History, days: Days) -> None:
+    rates = days(300)
+    small, large = forecast(history(rates)), forecast(history(1000 * rates))
+    np.testing.assert_allclose(np.median(large.paths, axis=0), 1000 * np.median(small.paths, axis=0), rtol=0.05)
+
+
+def test_intervals_cover_and_the_pool_keeps_up_with_its_best_tier(history: History, days: Days) -> None:
+    told, ladder = history(days(2400, seed=5)), Ladder()
+    inside, scores = [], []
+    for end in range(2000, 2390, 5):
+        made = rolled(ladder, told, range(end, end + 1))[0]
+        actual = told.values[end : end + 10, 0]
+        inside.append(covered(made.paths[:, :, 0], actual, level=0.8))
+        scores.append((crps(made.paths[:, :, 0], actual).mean(), np.abs(told.values[end - 1, 0] - actual).mean()))
+    assert 0.7 <= np.mean(inside) <= 0.9
+    pooled, last_value = np.mean(scores, axis=0)
+    assert pooled < last_value
+
+
+@pytest.mark.parametrize("paths", [1, 7, 256])
+def test_whole_shares_sum_to_the_paths(paths: int) -> None:
+    shares = whole_shares({"a": 0.5, "b": 1 / 3, "c": 1 / 6}, paths)
+    assert sum(shares.values()) == paths
+    assert abs(shares["b"] - paths / 3) < 1

@@ -1,0 +1,61 @@
+import pytest
+
+from foretide.forecaster.scoreboard import SMALLEST, Scoreboard
+
+
+def board(*rounds: dict[str, float], times: int = 1, half_life: float = 60.0) -> Scoreboard:
+    scores = Scoreboard(reference="a", half_life=half_life)
+    for tiers in rounds:
+        for _ in range(times):
+            scores.add(tiers=tiers, pooled=min(tiers.values()), last_value=2.0)
+    return scores
+
+
+def test_weights_are_equal_before_anything_matured() -> None:
+    assert board().weights(["a", "b"]) == {"a": 0.5, "b": 0.5}
+    assert board().score() is None
+
+
+def test_half_the_loss_earns_almost_the_whole_pool() -> None:
+    weights = board({"a": 2.0, "b": 1.0}, times=200).weights(["a", "b"])
+    assert weights["b"] > 0.9
+    assert weights["a"] >= SMALLEST
+    assert sum(weights.values()) == pytest.approx(1.0, abs=1e-12)
+
+
+def test_no_unit_changes_a_weight() -> None:
+    small = board({"a": 2.0, "b": 1.5}, times=9).weights(["a", "b"])
+    large = board({"a": 2e6, "b": 1.5e6}, times=9).weights(["a", "b"])
+    assert small == pytest.approx(large)
+
+
+def test_old_scores_are_forgotten() -> None:
+    changed = Scoreboard(reference="a", half_life=10.0)
+    for b in [9.0] * 100 + [0.5] * 60:
+        changed.add(tiers={"a": 1.0, "b": b}, pooled=1.0, last_value=1.0)
+    weights = changed.weights(["a", "b"])
+    assert weights["b"] > weights["a"]
+
+
+def test_a_tier_that_joins_late_is_compared_on_common_origins() -> None:
+    """Demand was ten times larger before `b` joined; `b` is as good as `a` on the origins that both saw."""
+    weights = board({"a": 10.0}, {"a": 1.0, "b": 1.0}, times=30).weights(["a", "b"])
+    assert weights["a"] == pytest.approx(weights["b"])
+
+
+def test_an_unknown_tier_starts_as_the_reference() -> None:
+    weights = board({"a": 1.0, "b": 1.0}, times=30).weights(["a", "b", "c"])
+    assert weights["c"] == pytest.approx(1 / 3)
+
+
+def test_perfect_and_negative_scores_break_nothing() -> None:
+    weights = board({"a": 0.0, "b": 0.0}, {"a": -0.1, "b": 0.2}).weights(["a", "b"])
+    assert sum(weights.values()) == pytest.approx(1.0)
+    assert weights["a"] > weights["b"]
+
+
+def test_the_score_shows_the_pool_against_last_value() -> None:
+    score = board({"a": 1.5, "b": 1.0}, times=7).score()
+    assert score is not None
+    assert (score.crps, score.crps_last_value, score.origins) == (pytest.approx(1.0), pytest.approx(2.0), 7)
+    assert score.skill == pytest.approx(0.5)
