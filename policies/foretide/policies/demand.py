@@ -84,6 +84,8 @@ def demand_history(
     readable = {name: samples for name, samples in pods.items() if _is_sound(samples, end)}
     rows = _rows(readable, edges, step, scrape_s, previous)
     values, begin = _merged(rows, first, step, previous, keep_s)
+    unseen = _leading_gaps(values)
+    values, begin = values[unseen:], begin + unseen
     return DemandHistory(start=begin * step, step=step, values=frozen(values), trust=trust, why=why)
 
 
@@ -187,6 +189,12 @@ def _merged(rows: Floats, first: int, step: float, previous: DemandHistory | Non
     _lay(values, previous.values, before - begin)
     _lay(values, rows, first - begin)
     return values, begin
+
+
+def _leading_gaps(values: Floats) -> int:
+    """Rows before the first measured one: nobody looked yet, which is not the same as a gap. One row is kept."""
+    known = np.flatnonzero(np.isfinite(values[:, REQUESTS]))
+    return int(known[0]) if len(known) else max(0, len(values) - 1)
 
 
 def _lay(values: Floats, rows: Floats, offset: int) -> None:

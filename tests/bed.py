@@ -1,0 +1,34 @@
+"""The real control plane for tests marked `bed`: one per session, a namespace of its own for each test."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
+
+import pytest
+
+from foretide.cli.bed.bed import Bed
+from foretide.cli.bed.kwok_stages import PodTimes
+from foretide.cli.bed.plane import PlaneSettings
+from foretide.cli.bed.processes import BedFailed
+
+START_S, STOP_S = 1.0, 0.2
+"""How long pods take to become ready, and to go, when a test's pods do not say (foretide.io/start-delay)."""
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def bed() -> Iterator[Bed]:
+    """etcd, API server, controllers, scheduler, KWOK and Prometheus; no nodes yet."""
+    settings = PlaneSettings(pods=PodTimes(start_s=START_S, stop_s=STOP_S))
+    with Bed.start(settings=settings) as running:
+        yield running
+
+
+@pytest.fixture
+def namespace(bed: Bed) -> Iterator[str]:
+    """A fresh namespace, emptied again after the test."""
+    name = f"test-{next(_numbers)}"
+    bed.add_namespace(name)
+    yield name
+    with suppress(BedFailed):
+        bed.kubectl("delete", "namespace", name, "--wait=false")

@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import pytest
+
+from foretide.cli.bed import binaries
+from foretide.cli.bed.binaries import BinaryMissing, Module, programs
+
+
+def program(folder: Path, name: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of modules that were built, by a Go that only writes empty programs."""
+    built: list[str] = []
+
+    def build(module: Module, *, cache: Path, watching: binaries.Watching) -> None:
+        with watching(module):
+            built.append(module.name)
+            for name in module.programs:
+                program(cache / f"{module.name}-{module.digest}", name)
+
+    monkeypatch.setattr(binaries, "_build", build)
+    return built
+
+
+def test_a_missing_program_is_named_with_the_two_ways_out(tmp_path: Path) -> None:
+    with pytest.raises(BinaryMissing) as refused:
+        programs(["kube-apiserver"], build=False, environment={"FORETIDE_CACHE": str(tmp_path)})
+    said = str(refused.value)
+    assert said.startswith("control plane binary kube-apiserver: missing: ")
+    assert "foretide dev build" in said
+    assert "KUBEBUILDER_ASSETS" in said
+    assert "\n" not in said
+
+
+def test_assets_come_before_the_cache_and_the_rest_is_built(tmp_path: Path, builds: list[str]) -> None:
+    own = program(tmp_path / "assets", "etcd")
+    environment = {"FORETIDE_CACHE": str(tmp_path / "cache"), "KUBEBUILDER_ASSETS": str(tmp_path / "assets")}
+    found = programs(["etcd", "kubectl", "kube-scheduler"], build=True, environment=environment)
+    assert found["etcd"] == own
+    assert found["kubectl"].parent == found["kube-scheduler"].parent
+    assert builds == ["kubernetes"]
+
+
+def test_what_was_built_once_is_not_built_again(tmp_path: Path, builds: list[str]) -> None:
+    environment = {"FORETIDE_CACHE": str(tmp_path)}
+    first = programs(build=True, environment=environment)
+    assert programs(build=True, environment=environment) == first
+    assert sorted(builds) == ["etcd", "kubernetes", "kwok", "prometheus"]
+
+
+def test_a_file_that_cannot_be_run_is_no_program(tmp_path: Path) -> None:
+    program(tmp_path, "etcd").chmod(0o644)
+    environment = {"FORETIDE_CACHE": str(tmp_path / "cache"), "KUBEBUILDER_ASSETS": str(tmp_path)}
+    with pytest.raises(BinaryMissing):
+        programs(["etcd"], build=False, environment=environment)
+
+
+def test_other_flags_are_another_place_in_the_cache() -> None:
+    module = binaries.SHIPPED[0]
+    assert module.digest == Module(module.name, module.programs).digest
+    assert module.digest != Module(module.name, module.programs, linker="").digest
+
+
+def test_a_failed_build_leaves_nothing_in_the_cache_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = program(tmp_path / "bin", "go")
+    go.write_text("#!/bin/sh\necho 'no such module' >&2\nexit 1\n")
+    monkeypatch.setattr(binaries, "_go", lambda _: go)
+    cache = tmp_path / "cache"
+    with pytest.raises(BinaryMissing, match="no such module"):
+        programs(["etcd"], build=True, environment={"FORETIDE_CACHE": str(cache)})
+    assert [path.name for path in cache.iterdir()] == ["lock"]
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BinaryMissing, match="FORETIDE_CACHE"):
+        programs(["etcd"], build=True, environment={"FORETIDE_CACHE": str(tmp_path / "file")})
