@@ -89,6 +89,12 @@ def test_nothing_is_lowered_on_anything_but_fresh_evidence(seen: Evidence) -> No
 
 
 @given(anything())
+def test_a_plan_moves_nothing_on_metrics_that_have_stopped(seen: Evidence) -> None:
+    assume(seen.history.trust in {Trust.STALE, Trust.ABSENT, Trust.INVALID})
+    assert plan(seen).desired in {seen.pool.desired, seen.pool.min_replicas}
+
+
+@given(anything())
 def test_nothing_is_lowered_in_a_first_life(seen: Evidence) -> None:
     young = replace(seen, memory=replace(seen.memory, watching_since=NOW - 1.0))
     assert plan(young).desired >= young.pool.desired
@@ -175,6 +181,7 @@ def test_a_smaller_accepted_risk_never_proposes_fewer_replicas(seen: Evidence, a
     assume(seen.forecast is not None)
     strict, loose = sorted((a, b))
     counts = []
+    seen = replace(seen, pool=replace(seen.pool, desired=0))  # nothing to lower: the caution about lowering is off
     for accepted in (strict, loose):
         objective = replace(seen.objective, max_violation_probability=accepted)
         proposal = propose(replace(seen, objective=objective))
@@ -200,7 +207,8 @@ def test_risk_falls_with_replicas_and_the_choice_is_the_smallest_accepted(seen: 
         recent = seen.history.values[np.isfinite(seen.history.values).all(axis=1)][-2:]
         floor = seen.service.work.of(recent).mean() if len(recent) else 0.0
         needed_now = floor > seen.service.capacity.total(proposal.replicas - 1)
-        assert fewer > seen.objective.max_violation_probability or needed_now
+        enough = seen.objective.max_violation_probability * (0.5 if proposal.replicas <= seen.pool.desired else 1.0)
+        assert fewer > enough or needed_now
 
 
 @given(anything(), anything())

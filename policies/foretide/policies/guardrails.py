@@ -11,6 +11,8 @@ from dataclasses import replace
 from foretide.policies.behavior import apply_behavior
 from foretide.policies.flow import Act, Evidence, Guardrail, Hold, Mode, Reason, ReasonCode, Trust, Verdict
 
+NEEDS_NO_FORECAST = (ReasonCode.BACKLOG, ReasonCode.WITHIN_BOUNDS)
+
 
 def hold_if_paused(evidence: Evidence, verdict: Verdict) -> Verdict:
     if evidence.mode is not Mode.PAUSED:
@@ -31,6 +33,18 @@ def never_lower_blind(evidence: Evidence, verdict: Verdict) -> Verdict:
         return verdict
     blind = blindness(evidence)
     return hold(evidence, ReasonCode.BLIND, blind, verdict) if blind else verdict
+
+
+def never_raise_on_old_news(evidence: Evidence, verdict: Verdict) -> Verdict:
+    """A forecast from measurements that have stopped is a guess; what was ordered on the last good ones stays.
+
+    A live backlog, and coming back to minReplicas, need no forecast.
+    """
+    seen = evidence.history.trust in (Trust.FRESH, Trust.PARTIAL)
+    if seen or not is_raising(verdict) or verdict.reasons[0].code in NEEDS_NO_FORECAST:
+        return verdict
+    text = f"metrics are {evidence.history.trust.value}: {evidence.history.why}"
+    return hold(evidence, ReasonCode.BLIND, text, verdict)
 
 
 def never_lower_in_first_life(evidence: Evidence, verdict: Verdict) -> Verdict:
@@ -93,6 +107,7 @@ PLAN: tuple[Guardrail, ...] = (
     hold_if_paused,
     hold_on_conflict,
     never_lower_blind,
+    never_raise_on_old_news,
     never_lower_in_first_life,
     never_raise_without_room,
     respect_limits,

@@ -26,6 +26,8 @@ from foretide.policies.flow import (
 
 LEAD_QUANTILE = 0.9
 """The planning horizon covers a cold start this unlucky: capacity ordered now must be ready when it is needed."""
+LOWERING_CAUTION = 0.5
+"""Going down must leave at most this share of the accepted risk, so that noise around a threshold does not flap."""
 FLOOR_BINS = 2
 """The reactive floor looks at the mean of this many newest bins."""
 
@@ -49,6 +51,9 @@ def propose(evidence: Evidence) -> Proposal | None:
     accepted = accepted_quantile(needed, evidence.objective.max_violation_probability)
     floor_work = recent_work(evidence.history, evidence.service)
     wanted = smallest_count(evidence, max(accepted, floor_work))
+    if wanted < evidence.pool.desired:
+        cautious = accepted_quantile(needed, LOWERING_CAUTION * evidence.objective.max_violation_probability)
+        wanted = min(smallest_count(evidence, max(cautious, floor_work)), max(wanted, evidence.pool.desired))
     chosen = min(max(wanted, evidence.pool.min_replicas), evidence.pool.max_replicas)
     risks = tuple(
         Risk(n, violation_probability(needed, evidence.service, n)) for n in (chosen - 1, chosen, chosen + 1) if n >= 0

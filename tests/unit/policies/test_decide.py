@@ -91,9 +91,22 @@ def test_blind_never_lowers(trust: Trust) -> None:
     assert held_code(given) is ReasonCode.BLIND
 
 
-@pytest.mark.parametrize("trust", [Trust.PARTIAL, Trust.STALE])
-def test_blind_may_still_raise(trust: Trust) -> None:
-    assert order_of(evidence(history=history(*[25.0] * 20, trust=trust), **RISING)) == (3, 5)
+def test_a_part_of_the_truth_may_still_raise() -> None:
+    assert order_of(evidence(history=history(*[25.0] * 20, trust=Trust.PARTIAL), **RISING)) == (3, 5)
+
+
+@pytest.mark.parametrize("trust", [Trust.STALE, Trust.ABSENT, Trust.INVALID])
+def test_old_news_raises_nothing(trust: Trust) -> None:
+    assert held_code(evidence(history=history(*[25.0] * 20, trust=trust), **RISING)) is ReasonCode.BLIND
+
+
+def test_going_down_takes_half_the_accepted_risk() -> None:
+    one_in_eighty = forecast(*[12.0] * 158, 25.0, 25.0)
+    raising = evidence(forecast=one_in_eighty, pool=pool(1), history=history(*[12.0] * 20))
+    loose = replace(raising, objective=replace(raising.objective, max_violation_probability=0.02))
+    assert plan(loose).desired == 2
+    assert plan(replace(loose, pool=pool(3))).desired == 3
+    assert plan(replace(loose, forecast=forecast(*[12.0] * 159, 25.0), pool=pool(3))).desired == 2
 
 
 def test_a_hole_in_the_window_never_lowers() -> None:
@@ -213,6 +226,11 @@ def test_a_handful_of_waiting_requests_is_not_a_backlog() -> None:
 def test_the_fast_pass_never_lowers() -> None:
     quiet = evidence(pool=pool(30), backlog=replace(BACKLOG, waiting=0.0), **FALLING)
     assert relieve(quiet).desired == 30
+
+
+def test_a_fresh_backlog_is_relieved_even_when_the_history_is_old() -> None:
+    old = history(*[25.0] * 20, trust=Trust.STALE)
+    assert relieve(evidence(backlog=BACKLOG, history=old)).desired == 4
 
 
 def test_an_unreadable_backlog_moves_nothing() -> None:
