@@ -1,0 +1,205 @@
+"""What a pool of n replicas carries while every declared percentile holds, measured on the simulated engine.
+
+For each pool size the largest Poisson load is found by bisection over full runs of the same Fleet that replays use,
+with the same random numbers at every load. Larger pools share bursts and carry more per replica. Loads are counted in
+work/s (`WorkPerUnit`), so that the table holds, nearly, for other mixes of the same lengths.
+
+What is NOT promised: exactness under bursts. Arrivals are Poisson at a fixed rate; what changes from minute to minute
+is the forecast's part.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import isotonic_regression
+
+from foretide.policies.flow import CapacityTable, Objective, ServiceModel, WorkPerUnit, frozen
+from foretide.simulator.fleet import Fleet, StartTier
+from foretide.simulator.profiles import Deployment
+from foretide.simulator.requests import RequestTrace, Tokens
+from foretide.simulator.score import within
+
+POOLS = (1, 2, 4, 8, 16, 32)
+REQUESTS_ALONE = 4000
+"""Requests of a run of one replica; larger pools get more, by the square root of their size."""
+WARM_UP = 0.1
+PRECISION = 1.01
+"""The bisection ends when a load that holds and one that breaks are this close."""
+LIGHTEST, HEAVIEST = 0.02, 3.0
+"""Bounds of the load per replica, in work/s, between which the first bisection looks."""
+USUAL_BATCH = 64
+SPEED_SD = 0.05
+VERSION = 3
+
+Told = Callable[[float], None]
+"""Told the share of the measurement that is done."""
+
+
+def service_model(
+    *,
+    deployment: Deployment,
+    objective: Objective,
+    prompt_tokens: ArrayLike,
+    output_tokens: ArrayLike,
+    seed: int = 0,
+    cache: Path | None = None,
+    progress: Told | None = None,
+    log_speed_sd: float = SPEED_SD,
+) -> ServiceModel:
+    """The service model of a deployment for requests of these lengths (samples of tokens, shape (n,) each)."""
+    prompts, outputs = np.asarray(prompt_tokens, dtype=np.int64), np.asarray(output_tokens, dtype=np.int64)
+    work = work_per_unit(deployment, objective, prompts, outputs)
+    capacity = measure_capacity(
+        deployment=deployment,
+        objective=objective,
+        prompt_tokens=prompts,
+        output_tokens=outputs,
+        seed=seed,
+        cache=cache,
+        progress=progress,
+    )
+    profile = deployment.profile
+    return ServiceModel(
+        work=work,
+        capacity=capacity,
+        source=f"simulated {profile.model} on {profile.gpu} x {profile.tp}, step times {profile.source}",
+        log_speed_sd=log_speed_sd,
+        waiting_work_s=_mean_work(work, prompts, outputs),
+    )
+
+
+def work_per_unit(deployment: Deployment, objective: Objective, prompts: Tokens, outputs: Tokens) -> WorkPerUnit:
+    """Replica-seconds per prompt token and per output token, at the batch size where the TPOT target is just met.
+
+    A prompt token costs b' of a prefill step; an output token its share of a decode step of n sequences,
+    a / n + b + c x context (papers.md 3.1).
+    """
+    steps, speed = deployment.profile.steps, deployment.speed_factor / 1000.0
+    context = float(prompts.mean() + outputs.mean() / 2)
+    each = steps.decode_b_ms + steps.decode_c_ms * context
+    batch = float(USUAL_BATCH)
+    if objective.tpot is not None:
+        batch = (objective.tpot.threshold_s / speed - steps.decode_a_ms) / each
+    batch = min(max(batch, 1.0), float(deployment.max_num_seqs))
+    shared = steps.decode_a_ms + steps.experts_ms(round(batch))
+    return WorkPerUnit(0.0, steps.prefill_b_ms * speed, (shared / batch + each) * speed)
+
+
+def measure_capacity(
+    *,
+    deployment: Deployment,
+    objective: Objective,
+    prompt_tokens: Tokens,
+    output_tokens: Tokens,
+    seed: int = 0,
+    cache: Path | None = None,
+    progress: Told | None = None,
+) -> CapacityTable:
+    """Work/s per replica by pool size; kept in the folder `cache`, if one is given, under a digest of all inputs."""
+    kept = None
+    if cache is not None:
+        kept = cache / f"capacity-{_digest(deployment, objective, prompt_tokens, output_tokens, seed)}.json"
+    if kept is not None and (table := _read(kept)) is not None:
+        return table
+    measured = _Measurement(deployment, objective, prompt_tokens, output_tokens, seed)
+    each: list[float] = []
+    binding: list[str] = []
+    for done, size in enumerate(POOLS):
+        load, name = measured.largest_load(size, each[-1] if each else None)
+        each.append(load)
+        binding.append(name)
+        if progress:
+            progress((done + 1) / len(POOLS))
+    # Sizes out of order differ by chance alone: they share their mean, for the larger of two lucky draws would promise
+    # too much.
+    rising = isotonic_regression(each).x
+    table = CapacityTable(POOLS, tuple(float(load) for load in rising), tuple(binding))
+    if kept is not None:
+        _write(kept, table)
+    return table
+
+
+class _Measurement:
+    def __init__(
+        self, deployment: Deployment, objective: Objective, prompts: Tokens, outputs: Tokens, seed: int
+    ) -> None:
+        self._deployment, self._objective, self._seed = deployment, objective, seed
+        self._prompts, self._outputs = prompts, outputs
+        self._mean_work = _mean_work(work_per_unit(deployment, objective, prompts, outputs), prompts, outputs)
+
+    def largest_load(self, size: int, smaller: float | None) -> tuple[float, str]:
+        """Work/s per replica, and the objective that broke first just above it; 0 where none is light enough."""
+        low, high = (LIGHTEST, HEAVIEST) if not smaller else (0.9 * smaller, 2.2 * smaller)
+        binding = self._broken(size, high) or next(iter(self._objective.declared()))
+        at_once = self._broken(size, low)
+        if at_once and smaller:
+            low, high = LIGHTEST, low
+            at_once = self._broken(size, low)
+        if at_once:
+            return 0.0, at_once
+        while high > PRECISION * low:
+            middle = float(np.sqrt(low * high))
+            broken = self._broken(size, middle)
+            if broken:
+                high, binding = middle, broken
+            else:
+                low = middle
+        return low, binding
+
+    def _broken(self, size: int, load: float) -> str:
+        """The objective that a load breaks by the widest margin; empty when all hold."""
+        count = int(REQUESTS_ALONE * np.sqrt(size))
+        rng = np.random.default_rng((self._seed, size))
+        gaps = rng.exponential(1.0, count)
+        picks = rng.integers(0, len(self._prompts), count)
+        rate = load * size / self._mean_work
+        trace = RequestTrace(frozen(np.cumsum(gaps) / rate), self._prompts[picks], self._outputs[picks])
+        fleet = Fleet(
+            deployment=self._deployment, trace=trace, replicas=size, cold_start=StartTier(1.0, 0.0), seed=self._seed
+        )
+        fleet.advance(float("inf"))
+        outcome = fleet.outcome()
+        counted = slice(int(WARM_UP * count), None)
+        missed = {
+            name: (1.0 - float(within(outcome=outcome, name=name, target=target)[counted].mean()))
+            / (1.0 - target.percentile / 100)
+            for name, target in self._objective.declared().items()
+        }
+        worst = max(missed, key=lambda name: missed[name])
+        return worst if missed[worst] > 1.0 else ""
+
+
+def _mean_work(work: WorkPerUnit, prompts: Tokens, outputs: Tokens) -> float:
+    return float(work.of(np.array([1.0, prompts.mean(), outputs.mean()])))
+
+
+def _digest(deployment: Deployment, objective: Objective, prompts: Tokens, outputs: Tokens, seed: int) -> str:
+    """Of all that a measurement depends on, this code's version included."""
+    # Accepted risk and window do not enter a measurement.
+    asked = [VERSION, seed, asdict(deployment), asdict(replace(objective, max_violation_probability=0.0, window_s=0.0))]
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode())
+    for lengths in (prompts, outputs):
+        digest.update(np.ascontiguousarray(lengths, dtype="<i8").tobytes())
+    return digest.hexdigest()[:24]
+
+
+def _read(path: Path) -> CapacityTable | None:
+    """A kept table; None where there is none or it cannot be read, which only costs the time to measure again."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return CapacityTable(tuple(kept["replicas"]), tuple(kept["per_replica"]), tuple(kept["binding"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write(path: Path, table: CapacityTable) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+        json.dump(asdict(table), file)
+    Path(file.name).replace(path)

@@ -1,0 +1,162 @@
+"""Request traces: when each request came, and how many tokens went in and out. Read from the formats that exist.
+
+Formats are recognised by their columns: Azure LLM inference CSV as published, BurstGPT CSV, Mooncake JSONL, and our own
+`arrival_s, prompt_tokens, output_tokens` as CSV, CSV.gz or Parquet.
+
+What is NOT promised: repair. A file that is wrong is refused with one line that says where and what to do.
+"""
+
+import gzip
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from foretide.policies.flow import Floats, frozen
+
+Tokens = NDArray[np.int64]
+
+OWN = ("arrival_s", "prompt_tokens", "output_tokens")
+FORMATS: dict[str, tuple[str, str, str]] = {
+    "foretide": OWN,
+    "azure": ("TIMESTAMP", "ContextTokens", "GeneratedTokens"),
+    "burstgpt": ("Timestamp", "Request tokens", "Response tokens"),
+    "mooncake": ("timestamp", "input_length", "output_length"),
+}
+"""Format -> its columns for arrival, prompt tokens and output tokens."""
+JITTER_S = 10.0
+"""A copy of a request comes up to this much later than its original."""
+NEIGHBOURS = 50
+"""A copy takes its lengths from a request at most this many places away."""
+
+
+class BadTrace(ValueError):
+    """A trace that cannot be used, in one line: column, value, fix."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RequestTrace:
+    """`arrival_s` ascends from 0; tokens are at least 1. All arrays have shape (n,)."""
+
+    arrival_s: Floats
+    prompt_tokens: Tokens
+    output_tokens: Tokens
+
+    def __len__(self) -> int:
+        return len(self.arrival_s)
+
+    def between(self, start: float, duration: float) -> "RequestTrace":
+        """The requests of [start, start + duration), with times from `start` on."""
+        part = (self.arrival_s >= start) & (self.arrival_s < start + duration)
+        return RequestTrace(
+            frozen(self.arrival_s[part] - start), self.prompt_tokens[part].copy(), self.output_tokens[part].copy()
+        )
+
+    def scaled(self, factor: float, *, seed: int) -> "RequestTrace":
+        """The same traffic at `factor` times the rate, its shape in time kept.
+
+        Each request is repeated floor(factor) times and once more with the fraction's probability; a factor below 1
+        thins. Copies come up to JITTER_S later and take their lengths from a near neighbour, so that no two are alike.
+        """
+        if not 0 < factor < np.inf:
+            raise BadTrace(f"scale_rate: {factor}: give a finite number above 0")
+        rng = np.random.default_rng(seed)
+        count = len(self)
+        repeats = int(factor) + (rng.random(count) < factor - int(factor))
+        origin = np.repeat(np.arange(count), repeats)
+        first = np.concatenate([[True], np.diff(origin) > 0]) if len(origin) else np.zeros(0, dtype=bool)
+        end = self.arrival_s[-1] if count else 0.0
+        moved = np.minimum(self.arrival_s[origin] + np.where(first, 0.0, rng.uniform(0, JITTER_S, len(origin))), end)
+        near = origin + np.where(first, 0, rng.integers(-NEIGHBOURS, NEIGHBOURS + 1, len(origin)))
+        near = np.clip(near, 0, max(0, count - 1))
+        order = np.argsort(moved, kind="stable")
+        return RequestTrace(frozen(moved[order]), self.prompt_tokens[near[order]], self.output_tokens[near[order]])
+
+
+def read_requests(path: Path, *, format: str | None = None) -> RequestTrace:  # noqa: A002 (the scenario's word)
+    """The trace in a file. Raises BadTrace."""
+    table = _table(Path(path))
+    name = format or recognised(list(table.columns))
+    if name not in FORMATS:
+        raise BadTrace(f"format: {name}: {path.name} can be read as {', '.join(FORMATS)}")
+    missing = [column for column in FORMATS[name] if column not in table.columns]
+    if missing:
+        raise BadTrace(f"columns: {', '.join(missing)} missing: {path.name} read as {name} needs {_listed(name)}")
+    if table.empty:
+        raise BadTrace(f"rows: 0: {path.name} has a header and no request; give a file with requests")
+    arrival, prompt, output = FORMATS[name]
+    return RequestTrace(
+        arrival_s=_arrivals(table[arrival], arrival, name),
+        prompt_tokens=_tokens(table[prompt], prompt, least=1),
+        output_tokens=_tokens(table[output], output, least=0),
+    )
+
+
+def recognised(columns: list[str]) -> str:
+    """The format that has these columns. Raises BadTrace when none has."""
+    for name, needed in FORMATS.items():
+        if set(needed) <= set(columns):
+            return name
+    known = "; ".join(f"{name}: {_listed(name)}" for name in FORMATS)
+    raise BadTrace(
+        f"columns: {', '.join(map(str, columns))}: no known format ({known}); rename them or convert the file"
+    )
+
+
+def _listed(name: str) -> str:
+    return ", ".join(FORMATS[name])
+
+
+def _table(path: Path) -> pd.DataFrame:
+    if path.is_file() and path.stat().st_size == 0:
+        raise BadTrace(f"size: 0 bytes: {path.name} is empty; give a file with requests")
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        if path.name.endswith((".jsonl", ".jsonl.gz")):
+            return _json_lines(path)
+        return pd.read_csv(path)
+    except OSError as error:
+        raise BadTrace(f"path: {path.name}: {error.strerror or error}; name a file that can be read") from error
+    except Exception as error:  # every parser has its own exceptions
+        told = " ".join(str(error).split())[:200]
+        raise BadTrace(f"content: {path.name}: {told}; give CSV, CSV.gz, JSONL or Parquet") from error
+
+
+def _json_lines(path: Path) -> pd.DataFrame:
+    """Line by line: pandas would take large enough numbers in a column called `timestamp` for dates."""
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
+        return pd.DataFrame([json.loads(line) for line in lines if line.strip()])
+
+
+def _arrivals(column: pd.Series, name: str, format_name: str) -> Floats:
+    if format_name == "azure":
+        stamps = pd.to_datetime(column, errors="coerce", format="ISO8601")
+        seconds = (stamps - stamps.dropna().min()).dt.total_seconds()
+    else:
+        seconds = pd.to_numeric(column, errors="coerce")
+    values = seconds.to_numpy(dtype=np.float64) / (1000.0 if format_name == "mooncake" else 1.0)
+    for row, (value, given) in enumerate(zip(values, column, strict=True), start=1):
+        if not np.isfinite(value):
+            raise BadTrace(f"{name}: {given!r} in row {row}: is no time; correct or drop the row")
+        if value < 0:
+            raise BadTrace(f"{name}: {given!r} in row {row}: is negative; count seconds from the first request")
+    falls = np.flatnonzero(np.diff(values) < 0)
+    if len(falls):
+        row = int(falls[0]) + 2
+        raise BadTrace(f"{name}: {column.iloc[row - 1]!r} in row {row}: lies before the row above it; sort by time")
+    return frozen(values - values[0])
+
+
+def _tokens(column: pd.Series, name: str, *, least: int) -> Tokens:
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    bad = np.flatnonzero(~np.isfinite(values) | (values < least) | (values > 1e9))
+    if len(bad):
+        row = int(bad[0])
+        need = f"give a whole number of at least {least}" if np.isfinite(values[row]) else "give a number"
+        raise BadTrace(f"{name}: {column.iloc[row]!r} in row {row + 1}: {need}")
+    # A failed answer of no token still cost its prompt; the engine knows no request without an output token.
+    return np.asarray(np.maximum(1, np.rint(values)), dtype=np.int64)

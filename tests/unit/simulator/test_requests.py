@@ -1,0 +1,169 @@
+"""Traces as people have them: read when right, refused in one line that names column, value and fix when wrong."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from foretide.policies.flow import frozen
+from foretide.simulator.requests import JITTER_S, NEIGHBOURS, BadTrace, RequestTrace, read_requests
+
+OWN = "arrival_s,prompt_tokens,output_tokens\n"
+AZURE = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
+BURSTGPT = "Timestamp,Model,Request tokens,Response tokens,Log Type\n"
+
+
+def written(folder: Path, text: str, name: str = "trace.csv") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def mooncake(first: int, second: int) -> str:
+    """Two lines with these timestamps, in milliseconds."""
+    rows = [{"timestamp": first, "input_length": 100, "output_length": 10, "hash_ids": [1]}]
+    rows += [{"timestamp": second, "input_length": 200, "output_length": 20, "hash_ids": [2]}]
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def trace(count: int = 2000, *, rate: float = 2.0) -> RequestTrace:
+    """Even arrivals; lengths are the position, so that a copy tells where it took them."""
+    place = np.arange(count)
+    return RequestTrace(frozen(place / rate), place + 1, 10 * (place + 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("own.csv", OWN + "5,100,10\n6.5,200,20\n"),
+        (
+            "azure.csv",
+            AZURE + "2023-11-16 18:15:46.5,100,10\n2023-11-16 18:15:48.0000000,200,20\n",
+        ),
+        (
+            "burst.csv",
+            BURSTGPT + "5,ChatGPT,100,10,API log\n6.5,GPT-4,200,20,API log\n",
+        ),
+        (
+            "moon.jsonl",
+            mooncake(27482, 28982),
+        ),
+        (
+            "moon-epoch.jsonl",
+            mooncake(1_700_000_000_000, 1_700_000_001_500),
+        ),
+    ],
+)
+def test_each_known_format_is_recognised_by_its_columns(tmp_path: Path, name: str, text: str) -> None:
+    read = read_requests(written(tmp_path, text, name))
+    np.testing.assert_allclose(read.arrival_s, [0.0, 1.5])
+    assert (read.prompt_tokens.tolist(), read.output_tokens.tolist()) == ([100, 200], [10, 20])
+
+
+@pytest.mark.parametrize("name", ["trace.csv.gz", "trace.parquet"])
+def test_compressed_files_are_read_alike(tmp_path: Path, name: str) -> None:
+    table = pd.DataFrame({"arrival_s": [0.0, 1.5], "prompt_tokens": [100, 200], "output_tokens": [10, 20]})
+    path = tmp_path / name
+    if path.suffix == ".parquet":
+        table.to_parquet(path)
+    else:
+        table.to_csv(path, index=False)
+    assert read_requests(path).prompt_tokens.tolist() == [100, 200]
+
+
+def test_a_failed_answer_without_tokens_still_cost_its_prompt(tmp_path: Path) -> None:
+    assert read_requests(written(tmp_path, OWN + "0,100,0\n")).output_tokens.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "size: 0 bytes"),
+        (OWN, "rows: 0"),
+        ("a,b\n1,2\n", r"columns: a, b: no known format .*; rename them or convert"),
+        (OWN + "0,1,1\n2,1,1\n1,1,1\n", r"arrival_s: .*1.* in row 3: lies before the row above it; sort"),
+        (OWN + "-1,1,1\n", r"arrival_s: .*-1.* in row 1: is negative; count seconds"),
+        (OWN + "0,1,1\nnan,1,1\n", r"arrival_s: nan in row 2: is no time; correct or drop"),
+        (OWN + "0,1,1\ninf,1,1\n", r"arrival_s: inf in row 2: is no time"),
+        (OWN + "0,nan,1\n", r"prompt_tokens: .*nan.* in row 1: give a number"),
+        (OWN + "0,0,1\n", r"prompt_tokens: .*0.* in row 1: give a whole number of at least 1"),
+        (OWN + "0,5,1\n1,5,-3\n", r"output_tokens: .*-3.* in row 2: give a whole number of at least 0"),
+        (AZURE + "soon,1,1\n", r"TIMESTAMP: 'soon' in row 1: is no time"),
+    ],
+)
+def test_bad_content_gets_one_line_with_column_value_and_fix(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(BadTrace, match=told) as caught:
+        read_requests(written(tmp_path, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_named_format_tells_which_of_its_columns_are_missing(tmp_path: Path) -> None:
+    path = written(tmp_path, "arrival_s,prompt_tokens\n0,1\n")
+    with pytest.raises(BadTrace, match=r"columns: output_tokens missing"):
+        read_requests(path, format="foretide")
+    with pytest.raises(BadTrace, match=r"format: xml: .*azure"):
+        read_requests(path, format="xml")
+
+
+def test_files_that_cannot_be_read_are_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BadTrace, match=r"path: none\.csv: .*name a file that can be read"):
+        read_requests(tmp_path / "none.csv")
+    with pytest.raises(BadTrace, match=r"content: trace\.parquet: "):
+        read_requests(written(tmp_path, "no parquet", "trace.parquet"))
+
+
+def test_a_part_keeps_its_own_requests_and_counts_from_its_start() -> None:
+    part = trace().between(100.0, 50.0)
+    assert (len(part), part.arrival_s[0], part.prompt_tokens[0]) == (100, 0.0, 201)
+
+
+@pytest.mark.parametrize("factor", [0.3, 1.0, 2.5])
+def test_scaling_changes_the_rate_and_keeps_the_shape(factor: float) -> None:
+    quiet, busy = trace(3000, rate=2.0), trace(3000, rate=6.0)
+    both = RequestTrace(
+        frozen(np.concatenate([quiet.arrival_s, 1500.0 + busy.arrival_s])),
+        np.concatenate([quiet.prompt_tokens, busy.prompt_tokens]),
+        np.concatenate([quiet.output_tokens, busy.output_tokens]),
+    )
+    scaled = both.scaled(factor, seed=1)
+    early = (scaled.arrival_s < 1500.0).sum()
+    assert len(scaled) == pytest.approx(6000 * factor, rel=0.05)
+    assert early == pytest.approx(3000 * factor, rel=0.08)
+    assert (np.diff(scaled.arrival_s) >= 0).all()
+    assert scaled.arrival_s[-1] <= both.arrival_s[-1]
+
+
+def test_copies_differ_from_their_originals_in_time_and_length() -> None:
+    scaled = trace().scaled(3.0, seed=1)
+    origin = scaled.prompt_tokens - 1
+    moved = scaled.arrival_s - origin / 2.0
+    assert len(np.unique(scaled.arrival_s)) > 0.99 * len(scaled)
+    assert moved.min() >= -NEIGHBOURS / 2.0
+    assert moved.max() <= JITTER_S + NEIGHBOURS / 2.0
+    assert (scaled.output_tokens == 10 * scaled.prompt_tokens).all()
+
+
+def test_the_same_seed_scales_alike_and_another_does_not() -> None:
+    first, again, other = (trace().scaled(1.5, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first.arrival_s, again.arrival_s)
+    assert len(first) != len(other) or (first.arrival_s != other.arrival_s).any()
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_senseless_factor_is_refused(factor: float) -> None:
+    with pytest.raises(BadTrace, match=r"scale_rate: .*give a finite number above 0"):
+        trace().scaled(factor, seed=1)
+
+
+@pytest.mark.data
+def test_the_azure_conversation_trace_is_read_as_published() -> None:
+    folder = os.environ.get("FORETIDE_DATA")
+    if not folder:
+        pytest.skip("FORETIDE_DATA is not set: requests/azure2023_conv.csv.gz was not read")
+    read = read_requests(Path(folder) / "requests/azure2023_conv.csv.gz")
+    assert len(read) == 19_366
+    assert read.prompt_tokens.mean() == pytest.approx(1155, rel=0.01)
+    assert read.output_tokens.mean() == pytest.approx(211, rel=0.01)
