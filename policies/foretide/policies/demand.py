@@ -96,7 +96,11 @@ def _rows(
     rows = np.full((bins, 3), np.nan)
     if not pods or bins < 1:
         return rows
-    binned = [_binned(samples, edges, scrape_s, step) for samples in pods.values()]
+    newest = max(float(samples.at[-1]) for samples in pods.values())
+    binned = [
+        _binned(samples, edges, scrape_s, step, lives_on=newest - samples.at[-1] <= 2 * scrape_s)
+        for samples in pods.values()
+    ]
     total = sum(binned[1:], binned[0])
     known = (total.alive_s >= NEEDED_COVERAGE * step) & (total.measured_s >= NEEDED_COVERAGE * total.alive_s)
     prompt, output = _mean_lengths(total, previous)
@@ -110,7 +114,8 @@ def _rows(
     return rows
 
 
-def _binned(samples: EngineSamples, edges: Floats, scrape_s: float, step: float) -> _Binned:
+def _binned(samples: EngineSamples, edges: Floats, scrape_s: float, step: float, *, lives_on: bool) -> _Binned:
+    """`lives_on`: what follows the last sample was not measured yet, rather than not there any more."""
     at = samples.at
     inflight = samples.running + samples.waiting
     seconds = np.diff(at)
@@ -129,8 +134,14 @@ def _binned(samples: EngineSamples, edges: Floats, scrape_s: float, step: float)
     return _Binned(
         **sums,
         measured_s=_spread(at, np.where(whole, seconds, 0.0), edges),
-        alive_s=_spread(at, seconds, edges),
+        alive_s=_alive(at, edges, lives_on=lives_on),
     )
+
+
+def _alive(at: Floats, edges: Floats, *, lives_on: bool) -> Floats:
+    """Seconds of each bin in which the pod was there."""
+    end = max(float(edges[-1]), float(at[-1])) if lives_on else float(at[-1])
+    return np.diff(np.clip(edges, at[0], max(end, float(at[0]))))
 
 
 def _spread(at: Floats, amounts: Floats, edges: Floats) -> Floats:

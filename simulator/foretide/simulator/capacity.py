@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,6 +25,7 @@ from foretide.simulator.fleet import Fleet, StartTier
 from foretide.simulator.profiles import Deployment
 from foretide.simulator.requests import RequestTrace, Tokens
 from foretide.simulator.score import within
+from foretide.simulator.weights import measured_weights
 
 POOLS = (1, 2, 4, 8, 16, 32)
 REQUESTS_ALONE = 4000
@@ -35,7 +37,9 @@ LIGHTEST, HEAVIEST = 0.02, 3.0
 """Bounds of the load per replica, in work/s, between which the first bisection looks."""
 USUAL_BATCH = 64
 SPEED_SD = 0.05
-VERSION = 3
+MIXED_POOL = 2
+"""Size of the pool on which mixes of lengths are weighed against each other."""
+VERSION = 4
 
 Told = Callable[[float], None]
 """Told the share of the measurement that is done."""
@@ -52,9 +56,12 @@ def service_model(
     progress: Told | None = None,
     log_speed_sd: float = SPEED_SD,
 ) -> ServiceModel:
-    """The service model of a deployment for requests of these lengths (samples of tokens, shape (n,) each)."""
+    """The service model of a deployment for requests of these lengths (samples of tokens, shape (n,) each).
+
+    The table is measured in derived work and expressed in measured weights, in which 1 is about one replica.
+    """
     prompts, outputs = np.asarray(prompt_tokens, dtype=np.int64), np.asarray(output_tokens, dtype=np.int64)
-    work = work_per_unit(deployment, objective, prompts, outputs)
+    derived = work_per_unit(deployment, objective, prompts, outputs)
     capacity = measure_capacity(
         deployment=deployment,
         objective=objective,
@@ -64,14 +71,42 @@ def service_model(
         cache=cache,
         progress=progress,
     )
+    work = measure_weights(deployment, objective, prompts, outputs, seed=seed, cache=cache) or derived
+    ratio = _mean_work(work, prompts, outputs) / _mean_work(derived, prompts, outputs)
     profile = deployment.profile
     return ServiceModel(
         work=work,
-        capacity=capacity,
+        capacity=replace(capacity, per_replica=tuple(each * ratio for each in capacity.per_replica)),
         source=f"simulated {profile.model} on {profile.gpu} x {profile.tp}, step times {profile.source}",
         log_speed_sd=log_speed_sd,
         waiting_work_s=_mean_work(work, prompts, outputs),
     )
+
+
+def measure_weights(
+    deployment: Deployment,
+    objective: Objective,
+    prompts: Tokens,
+    outputs: Tokens,
+    *,
+    seed: int = 0,
+    cache: Path | None = None,
+) -> WorkPerUnit | None:
+    """Weights of tokens from the loads at which mixes of lengths just keep the promise; None where none can."""
+    kept = cache / f"weights-{_digest(deployment, objective, prompts, outputs, seed)}.json" if cache else None
+    known = _load(kept)
+    if known is not None:
+        return WorkPerUnit(**known) if known else None
+
+    def largest_rate(longer: Tokens, wordier: Tokens) -> float:
+        mix = _Measurement(deployment, objective, longer, wordier, seed)
+        load, _ = mix.largest_load(MIXED_POOL, None)
+        return load / mix.mean_work
+
+    weights = measured_weights(largest_rate, prompts, outputs)
+    if kept is not None:
+        _keep(kept, asdict(weights) if weights else {})
+    return weights
 
 
 def work_per_unit(deployment: Deployment, objective: Objective, prompts: Tokens, outputs: Tokens) -> WorkPerUnit:
@@ -121,7 +156,7 @@ def measure_capacity(
     rising = isotonic_regression(each).x
     table = CapacityTable(POOLS, tuple(float(load) for load in rising), tuple(binding))
     if kept is not None:
-        _write(kept, table)
+        _keep(kept, asdict(table))
     return table
 
 
@@ -131,7 +166,7 @@ class _Measurement:
     ) -> None:
         self._deployment, self._objective, self._seed = deployment, objective, seed
         self._prompts, self._outputs = prompts, outputs
-        self._mean_work = _mean_work(work_per_unit(deployment, objective, prompts, outputs), prompts, outputs)
+        self.mean_work = _mean_work(work_per_unit(deployment, objective, prompts, outputs), prompts, outputs)
 
     def largest_load(self, size: int, smaller: float | None) -> tuple[float, str]:
         """Work/s per replica, and the objective that broke first just above it; 0 where none is light enough."""
@@ -158,7 +193,7 @@ class _Measurement:
         rng = np.random.default_rng((self._seed, size))
         gaps = rng.exponential(1.0, count)
         picks = rng.integers(0, len(self._prompts), count)
-        rate = load * size / self._mean_work
+        rate = load * size / self.mean_work
         trace = RequestTrace(frozen(np.cumsum(gaps) / rate), self._prompts[picks], self._outputs[picks])
         fleet = Fleet(
             deployment=self._deployment, trace=trace, replicas=size, cold_start=StartTier(1.0, 0.0), seed=self._seed
@@ -190,16 +225,24 @@ def _digest(deployment: Deployment, objective: Objective, prompts: Tokens, outpu
 
 
 def _read(path: Path) -> CapacityTable | None:
-    """A kept table; None where there is none or it cannot be read, which only costs the time to measure again."""
+    kept = _load(path) or {}
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
         return CapacityTable(tuple(kept["replicas"]), tuple(kept["per_replica"]), tuple(kept["binding"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return None
 
 
-def _write(path: Path, table: CapacityTable) -> None:
+def _load(path: Path | None) -> dict[str, Any] | None:
+    """What was kept; None where there is nothing or it cannot be read, which only costs the time to measure again."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8")) if path else None
+    except (OSError, ValueError):
+        return None
+    return kept if isinstance(kept, dict) else None
+
+
+def _keep(path: Path, value: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-        json.dump(asdict(table), file)
+        json.dump(value, file)
     Path(file.name).replace(path)

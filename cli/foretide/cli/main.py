@@ -1,0 +1,84 @@
+"""The command line's front door: finds the commands, and turns every kind of bad input into one line and exit code 2.
+
+Promised: `foretide --help` imports nothing heavy; what a command needs is imported when it runs. NOT promised: a
+message for programming errors. Those keep their traceback, because a person can report it.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version as installed_version
+from pathlib import PurePath
+from typing import Annotated
+
+import typer
+
+from foretide.cli.problems import BadInput
+
+__all__ = ["BadInput", "app", "run"]
+
+COMMANDS = ("demo", "replay", "validate", "inspect", "operate", "dev")
+"""Modules of this room that each bring a `register(app)`, in the order in which `--help` lists them."""
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="foretide",
+    help="Scales GPU inference on Kubernetes to a latency promise.",
+    epilog="Example: foretide demo --seed 7 --out demo   (no cluster and no GPU needed)",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"foretide {installed_version('foretide')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _everywhere(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Scales GPU inference on Kubernetes to a latency promise."""
+
+
+def _register_commands() -> None:
+    for name in COMMANDS:
+        import_module(f"foretide.cli.{name}").register(app)
+
+
+_register_commands()
+
+
+def program_name(path: str) -> str:
+    """How the user called us: as itself, or as a kubectl plugin."""
+    return "kubectl foretide" if PurePath(path).stem == "kubectl-foretide" else "foretide"
+
+
+def _refuse(message: str) -> int:
+    sys.stderr.write(f"foretide: {' '.join(message.split())}\n")
+    return BAD_INPUT
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """The entry of `foretide` and `kubectl foretide`; ends the process with the command's exit code."""
+    name = program_name(sys.argv[0])
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(given, prog_name=name, standalone_mode=False) or 0
+    except BadInput as problem:
+        code = _refuse(str(problem))
+    except typer.TyperException as problem:
+        message = problem.format_message()
+        # an empty message means that the help has just been printed (no_args_is_help)
+        code = _refuse(f"{message} See `{name} --help`.") if message else BAD_INPUT
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    sys.exit(code if isinstance(code, int) else 0)

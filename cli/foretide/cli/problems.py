@@ -1,0 +1,17 @@
+"""What is wrong with the input, in one line that a person can act on.
+
+Promised: field, value and fix, in this order, on one line. NOT promised: a value in full; long ones are cut.
+"""
+
+LONGEST_VALUE = 120
+
+
+class BadInput(Exception):
+    """Raised by commands; `run` prints it as `foretide: FIELD: VALUE: FIX` and exits with 2."""
+
+    def __init__(self, *, field: str, value: object, fix: str) -> None:
+        shown = " ".join(str(value).split())
+        if len(shown) > LONGEST_VALUE:
+            shown = shown[: LONGEST_VALUE - 1] + "…"
+        self.field, self.value, self.fix = field, shown, " ".join(fix.split())
+        super().__init__(f"{self.field}: {self.value or '(empty)'}: {self.fix}")

@@ -1,0 +1,175 @@
+"""A scenario replayed against policies, and the files that tell of it. All of it is simulated.
+
+`summary.json` is the same for the same seed, except for `wall_seconds` and `decision_ms`.
+
+What is NOT promised: figures for the oracle that do not depend on its company. It may take any run of the same replay
+as its own, in hindsight, and is therefore run last.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from foretide.forecaster.ladder import Ladder
+from foretide.policies.flow import ColdStart, Mode
+from foretide.policies.turn import TargetSpec
+from foretide.simulator.autoscaler import Autoscaler
+from foretide.simulator.bench import prepare
+from foretide.simulator.oracle import NAME as ORACLE
+from foretide.simulator.oracle import oracle
+from foretide.simulator.rivals import (
+    WAITING_TARGET,
+    ExternalMetricHpa,
+    FixedCount,
+    mean_count,
+    peak_count,
+    usual_concurrency,
+)
+from foretide.simulator.run import Bench, PolicyRun, Progress, run_policy
+from foretide.simulator.scenario import Scenario
+from foretide.simulator.shipped import Limits, Shipped
+from foretide.simulator.summary import figures, records
+
+POLICIES = ("static", "static-mean", "hpa", "hpa-concurrency", "foretide", ORACLE)
+LATER = ("hpa-utilization", "keda", "knative", "dynamo", "wva", "sageserve", "last-value")
+
+Told = Callable[[str, float], None]
+"""Told what is under way (`capacity` or a policy's name) and how much of it is done, in [0, 1]."""
+
+
+class UnknownPolicy(ValueError):
+    """A policy that cannot be run, in one line that names those that can."""
+
+    def __init__(self, name: str, why: str) -> None:
+        self.name, self.fix = name, f"{why}; there are {', '.join(POLICIES)}"
+        super().__init__(f"{self.name}: {self.fix}" if name else self.fix)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replay:
+    """What a replay found, in the order in which the policies were asked for."""
+
+    bench: Bench
+    runs: tuple[PolicyRun, ...]
+    summary: dict[str, Any]
+
+
+def replay(
+    scenario: Scenario,
+    *,
+    policies: Sequence[str],
+    seed: int = 0,
+    out: Path | None = None,
+    train_until: float | None = None,
+    cache: Path | None = None,
+    progress: Told | None = None,
+) -> Replay:
+    """Runs the policies and writes `summary.json` and `decisions.jsonl` to the folder `out`, if given.
+
+    Raises UnknownPolicy, BadScenario and BadTrace.
+    """
+    check_policies(policies)
+    began = perf_counter()
+    bench = prepare(scenario, seed=seed, train_until=train_until, cache=cache, progress=progress)
+    runs: dict[str, PolicyRun] = {}
+    for name in sorted(policies, key=lambda name: name == ORACLE):
+        runs[name] = run_named(name, bench=bench, others=tuple(runs.values()), progress=progress)
+    ordered = tuple(runs[name] for name in dict.fromkeys(policies))
+    summary = {
+        "scenario": scenario.name,
+        "seed": seed,
+        "wall_seconds": perf_counter() - began,
+        "policies": [figures(run=run, bench=bench) for run in ordered],
+    }
+    found = Replay(bench, ordered, summary)
+    if out is not None:
+        write(found, out)
+    return found
+
+
+def write(found: Replay, out: Path) -> None:
+    """Writes `summary.json` and `decisions.jsonl`; makes the folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "summary.json").write_text(json.dumps(found.summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    with (out / "decisions.jsonl").open("w", encoding="utf-8") as lines:
+        for run in found.runs:
+            lines.writelines(json.dumps(record) + "\n" for record in records(run))
+
+
+def check_policies(names: Sequence[str]) -> None:
+    """Raises UnknownPolicy for the first name that cannot be run."""
+    for name in names:
+        if name in LATER:
+            raise UnknownPolicy(name, "not available yet")
+        if name not in POLICIES:
+            raise UnknownPolicy(name, "unknown policy")
+    if not names:
+        raise UnknownPolicy("", "none given")
+
+
+def run_named(name: str, *, bench: Bench, others: Sequence[PolicyRun] = (), progress: Told | None = None) -> PolicyRun:
+    """One policy's run, by its name; `others` are runs that the oracle may learn from."""
+    told: Progress | None = None if progress is None else lambda share: progress(name, share)
+    if name == ORACLE:
+        return oracle(bench=bench, others=others, progress=told)
+    return run_policy(bench=bench, autoscaler=autoscaler(name, bench), progress=told, note=note(name, bench))
+
+
+def autoscaler(name: str, bench: Bench) -> Autoscaler:
+    """A fresh autoscaler for one run. Raises UnknownPolicy."""
+    if name in ("static", "static-mean"):
+        return FixedCount(name, _fixed(name, bench))
+    if name in ("hpa", "hpa-concurrency"):
+        return _hpa(name, bench)
+    if name == "foretide":
+        return _foretide(bench)
+    raise UnknownPolicy(name, "does not run by itself")
+
+
+def note(name: str, bench: Bench) -> str:
+    """What a reader of the figures must know about how the policy was set."""
+    if name in ("static", "static-mean") and bench.scenario.knob(name, "replicas") is None:
+        what = "p99.9 minute" if name == "static" else "mean"
+        if bench.past is None:
+            return f"sized for the {what} of the trace it is judged on, as there is no training part"
+        return f"sized for the {what} of the training part"
+    return ""
+
+
+def _fixed(name: str, bench: Bench) -> int:
+    given = bench.scenario.knob(name, "replicas")
+    if given is not None:
+        return int(given)
+    return peak_count(bench) if name == "static" else mean_count(bench)
+
+
+def _hpa(name: str, bench: Bench) -> ExternalMetricHpa:
+    scenario = bench.scenario
+    given = scenario.knob(name, "target")
+    if name == "hpa":
+        target = WAITING_TARGET if given is None else given
+    else:
+        target = usual_concurrency(bench) if given is None else given
+    return ExternalMetricHpa(
+        name=name,
+        gauge="waiting" if name == "hpa" else "running",
+        target=target,
+        min_replicas=scenario.min_replicas,
+        max_replicas=scenario.max_replicas,
+    )
+
+
+def _foretide(bench: Bench) -> Shipped:
+    scenario, pace = bench.scenario, bench.scenario.pace
+    return Shipped(
+        spec=TargetSpec(scenario.name, Mode.AUTO, scenario.objective, scenario.behavior),
+        limits=Limits(scenario.min_replicas, scenario.max_replicas, scenario.gpus_per_replica),
+        pace=pace,
+        service=bench.service,
+        prior=ColdStart(scenario.cold_start.median_s, scenario.cold_start.sigma),
+        forecaster=Ladder(season_s=pace.season_s),
+        history=bench.history,
+    )

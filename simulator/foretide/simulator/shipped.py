@@ -1,0 +1,175 @@
+"""Foretide's own policy in a replay: the shipped code of policies/ and forecaster/, fed by what a view shows.
+
+Nothing is decided here. The two rhythms are those of the operator: the plan, and between plans the fast pass that only
+ever adds.
+
+What is NOT promised: knowledge of the scenario's truth. Cold starts are learned from the starts that were observed,
+demand from counters; only the prior of a cold start and the service model are given.
+"""
+
+from dataclasses import dataclass
+from math import exp, log
+
+import numpy as np
+
+from foretide.policies.demand import demand_history
+from foretide.policies.flow import (
+    Act,
+    Backlog,
+    ColdStart,
+    Decision,
+    DemandForecast,
+    DemandHistory,
+    Evidence,
+    Forecaster,
+    Memory,
+    Pool,
+    Rhythm,
+    ServiceModel,
+    Trust,
+)
+from foretide.policies.memory import remember_scale
+from foretide.policies.turn import Sight, TargetSpec, plan_turn, relief_turn
+from foretide.simulator.autoscaler import Choice, View
+from foretide.simulator.scenario import Pace
+
+PRIOR_STARTS = 5.0
+"""The prior of a cold start weighs as much as this many observed starts."""
+PATHS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    min_replicas: int
+    max_replicas: int
+    gpus_per_replica: int = 1
+
+
+class Shipped:
+    """The policy `foretide`. `history` is the demand of a training part; without one it begins blind."""
+
+    def __init__(
+        self,
+        *,
+        spec: TargetSpec,
+        limits: Limits,
+        pace: Pace,
+        service: ServiceModel,
+        prior: ColdStart,
+        forecaster: Forecaster,
+        history: DemandHistory | None = None,
+    ) -> None:
+        self._spec, self._limits, self._pace = spec, limits, pace
+        self._service, self._prior, self._forecaster = service, prior, forecaster
+        self._history = history
+        self._forecast: DemandForecast | None = None
+        self._memory: Memory | None = None
+        self._next_plan = self._born = float("-inf")
+        self._rhythm = Rhythm(plan_s=pace.plan_s, first_life_s=pace.first_life_s)
+
+    @property
+    def name(self) -> str:
+        return "foretide"
+
+    @property
+    def interval_s(self) -> float:
+        return self._pace.relief_s
+
+    @property
+    def begins_with(self) -> None:
+        return None
+
+    def decide(self, view: View) -> Choice:
+        if self._memory is None:
+            self._born = view.scraped_at if view.scraped_at is not None else view.now
+            self._memory = Memory(watching_since=self._history.start if self._history else self._born)
+            self._next_plan = view.now
+        planned = view.now >= self._next_plan - 1e-6
+        evidence, decision = self._plan(view, self._memory) if planned else self._relieve(view, self._memory)
+        return self._chosen(view, evidence, decision, planned=planned)
+
+    def _plan(self, view: View, memory: Memory) -> tuple[Evidence, Decision]:
+        self._next_plan += self._pace.plan_s
+        self._history = self._measured(view)
+        evidence, decision = plan_turn(
+            spec=self._spec,
+            sight=self._sight(view, self._history),
+            memory=memory,
+            forecaster=self._forecaster,
+            rhythm=self._rhythm,
+            paths=PATHS,
+        )
+        self._forecast = evidence.forecast
+        return evidence, decision
+
+    def _relieve(self, view: View, memory: Memory) -> tuple[Evidence, Decision]:
+        sight = self._sight(view, self._history or self._measured(view))
+        return relief_turn(spec=self._spec, sight=sight, memory=memory, rhythm=self._rhythm, forecast=self._forecast)
+
+    def _chosen(self, view: View, evidence: Evidence, decision: Decision, *, planned: bool) -> Choice:
+        self._memory, replicas = decision.memory, None
+        verdict = decision.verdict
+        if isinstance(verdict, Act):
+            replicas = verdict.order.after
+            self._memory = remember_scale(decision.memory, at=view.now, before=view.desired, after=replicas)
+        reason = decision.reason
+        return Choice(replicas, reason.code.value, reason.text, evidence, decision, planned=planned)
+
+    def _measured(self, view: View) -> DemandHistory:
+        pace = self._pace
+        return demand_history(
+            pods=view.samples(),
+            start=max(self._born, view.now - window_s(pace)),
+            end=view.now,
+            step=pace.step_s,
+            scrape_s=pace.scrape_s,
+            previous=self._history,
+            expected_pods=view.ready,
+        )
+
+    def _sight(self, view: View, history: DemandHistory) -> Sight:
+        return Sight(
+            now=view.now,
+            pool=self._pool(view),
+            history=history,
+            backlog=backlog_of(view, scrape_s=self._pace.scrape_s),
+            service=self._service,
+            cold_start=learned(self._prior, view.starts),
+        )
+
+    def _pool(self, view: View) -> Pool:
+        return Pool(
+            name=self._spec.name,
+            min_replicas=self._limits.min_replicas,
+            max_replicas=self._limits.max_replicas,
+            desired=view.desired,
+            ready=view.ready,
+            starting=view.starting,
+            gpus_per_replica=self._limits.gpus_per_replica,
+            version=f"{view.now:g}",
+        )
+
+
+def window_s(pace: Pace) -> float:
+    """How far a plan looks back at scrapes: enough that a missed plan leaves no gap, as in the operator."""
+    return 2 * (pace.plan_s + pace.step_s + pace.scrape_s)
+
+
+def backlog_of(view: View, *, scrape_s: float) -> Backlog:
+    """What waits and runs as of the newest scrape, with the trust that its age deserves."""
+    waiting, running = view.total("waiting"), view.total("running")
+    if view.scraped_at is None or waiting is None:
+        return Backlog(view.now, None, None, Trust.ABSENT)
+    trust = Trust.FRESH if view.now - view.scraped_at <= 2 * scrape_s else Trust.STALE
+    return Backlog(view.scraped_at, waiting, running, trust)
+
+
+def learned(prior: ColdStart, starts: tuple[float, ...]) -> ColdStart:
+    """The lognormal of a cold start: the prior, moved by observed starts (normal-inverse-gamma mean of the log)."""
+    if not starts:
+        return prior
+    logs, count = np.log(starts), len(starts)
+    weight = PRIOR_STARTS + count
+    mean = (PRIOR_STARTS * log(prior.median_s) + float(logs.sum())) / weight
+    spread = PRIOR_STARTS * (prior.sigma**2 + (log(prior.median_s) - mean) ** 2) + float(((logs - mean) ** 2).sum())
+    return ColdStart(exp(mean), float(np.sqrt(spread / weight)), observed=count)

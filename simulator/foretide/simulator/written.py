@@ -1,0 +1,194 @@
+"""The parts of a scenario that users write: durations, percentiles, objectives, behavior. Parsed once, here.
+
+Promised: a value that cannot be is refused with what it is and how to write it. NOT promised: any default that is not
+written down in this file.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from foretide.policies.flow import (
+    DEFAULT_SCALE_DOWN,
+    DEFAULT_SCALE_UP,
+    Behavior,
+    LatencyTarget,
+    Objective,
+    ScalingPolicy,
+    ScalingRules,
+    ScalingSelect,
+)
+
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+_DURATION = re.compile(rf"(?:{_PART.pattern})+")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong: the field's path, the value as written, and what to write instead."""
+
+    field: str
+    value: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.value}: {self.fix}" if self.value else f"{self.field}: {self.fix}"
+
+
+def seconds(text: Any) -> float:
+    """Seconds of a duration like `500ms`, `5m` or `1m30s`. Raises ValueError naming the fix."""
+    if not isinstance(text, str) or not _DURATION.fullmatch(text):
+        raise ValueError("write a number with its unit, like 500ms, 25ms or 5m")
+    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+
+
+def moment(value: Any) -> float:
+    """Seconds of a duration, or of a plain number of seconds. Raises ValueError naming the fix."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        parsed = float(value)
+    else:
+        text = str(value)
+        parsed = float(text) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else seconds(value)
+    if not 0 <= parsed < float("inf"):
+        raise ValueError("write seconds or a duration that is not negative, like 600 or 10m")
+    return parsed
+
+
+def _within(low: float, high: float, text: str) -> BeforeValidator:
+    def check(value: Any) -> float:
+        parsed = seconds(value)
+        if not low <= parsed <= high:
+            raise ValueError(f"must be between {text}")
+        return parsed
+
+    return BeforeValidator(check)
+
+
+def _percentile(value: Any) -> float:
+    number = _number(value, "write a percentile like 99 or 99.9")
+    if not 0 < number < 100:
+        raise ValueError("must be above 0 and below 100, like 99 or 99.9")
+    return number
+
+
+def _probability(value: Any) -> float:
+    number = _number(value, "write a probability like 0.01")
+    if not 0 < number < 1:
+        raise ValueError("must be above 0 and below 1, like 0.01")
+    return number
+
+
+def _number(value: Any, fix: str) -> float:
+    try:
+        return float("nan") if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        raise ValueError(fix) from None
+
+
+class Written(BaseModel):
+    """What users write. Unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Camel(Written):
+    """Names as the custom resource spells them."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+
+class WrittenLatency(Written):
+    percentile: Annotated[float, BeforeValidator(_percentile)] = 99.0
+    threshold: Annotated[float, _within(0.001, 3600, "1ms and 1h")]
+
+    def target(self) -> LatencyTarget:
+        return LatencyTarget(self.percentile, self.threshold)
+
+
+class WrittenObjective(Written):
+    ttft: WrittenLatency | None = None
+    tpot: WrittenLatency | None = None
+    e2e: WrittenLatency | None = None
+    max_violation_probability: Annotated[
+        float, BeforeValidator(_probability), Field(alias="maxViolationProbability")
+    ] = 0.01
+    window: Annotated[float, _within(10, 86400, "10s and 24h")] = 300.0
+
+    @model_validator(mode="after")
+    def _declares_something(self) -> "WrittenObjective":
+        if self.ttft is None and self.tpot is None and self.e2e is None:
+            raise ValueError("declares nothing; give at least one of ttft, tpot, e2e, like ttft: {threshold: 500ms}")
+        return self
+
+    def objective(self) -> Objective:
+        return Objective(
+            ttft=self.ttft.target() if self.ttft else None,
+            tpot=self.tpot.target() if self.tpot else None,
+            e2e=self.e2e.target() if self.e2e else None,
+            max_violation_probability=self.max_violation_probability,
+            window_s=self.window,
+        )
+
+
+class _WrittenPolicy(Camel):
+    type: Literal["Pods", "Percent"]
+    value: Annotated[int, Field(ge=1, le=10000)]
+    period_seconds: Annotated[int, Field(ge=1, le=1800)]
+
+
+class _WrittenRules(Camel):
+    stabilization_window_seconds: Annotated[int, Field(ge=0, le=3600)] | None = None
+    select_policy: ScalingSelect = ScalingSelect.MAX
+    policies: Annotated[list[_WrittenPolicy], Field(min_length=1, max_length=8)] | None = None
+
+    def rules(self, default: ScalingRules) -> ScalingRules:
+        window, policies = self.stabilization_window_seconds, self.policies
+        return ScalingRules(
+            stabilization_s=default.stabilization_s if window is None else float(window),
+            policies=default.policies
+            if policies is None
+            else tuple(ScalingPolicy(policy.type, policy.value, float(policy.period_seconds)) for policy in policies),
+            select=self.select_policy,
+        )
+
+
+class WrittenBehavior(Camel):
+    """HPA v2 `behavior`; what is left out keeps our defaults."""
+
+    scale_up: _WrittenRules = _WrittenRules()
+    scale_down: _WrittenRules = _WrittenRules()
+
+    def behavior(self) -> Behavior:
+        return Behavior(up=self.scale_up.rules(DEFAULT_SCALE_UP), down=self.scale_down.rules(DEFAULT_SCALE_DOWN))
+
+
+def problems_of(error: ValidationError) -> tuple[Problem, ...]:
+    """Every complaint of pydantic as field, value and fix."""
+    return tuple(_problem(found) for found in error.errors(include_url=False))
+
+
+def _problem(found: Any) -> Problem:
+    field = _path(found["loc"]) or "scenario"
+    message = str(found["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    if found["type"] == "missing":
+        return Problem(field, "", "missing; it is required")
+    if found["type"] == "extra_forbidden":
+        return Problem(field, shown(found["input"]), "unknown field; remove it or correct its name")
+    value = "" if isinstance(found["input"], Mapping | BaseModel) else shown(found["input"])
+    return Problem(field, value, message)
+
+
+def shown(value: Any) -> str:
+    """The value on one line, cut where it is long."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    words = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in location]
+    return "".join(words).removeprefix(".")

@@ -1,0 +1,189 @@
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from foretide.policies.flow import LatencyTarget, ScalingPolicy
+from foretide.simulator.bench import prepare
+from foretide.simulator.generate import WorkloadShape
+from foretide.simulator.requests import BadTrace
+from foretide.simulator.rivals import peak_count
+from foretide.simulator.scenario import BadScenario, RequestFile, load_scenario, read_trace
+from foretide.simulator.written import moment, seconds
+
+DATA = "FORETIDE_DATA"
+
+
+def written(**changes: Any) -> dict[str, Any]:
+    usual: dict[str, Any] = {
+        "workload": {"mean_rps": 2.0, "day_s": 600.0},
+        "deployment": {"model": "Llama-3.1-8B", "gpu": "H100", "tp": 1},
+        "objective": {
+            "ttft": {"percentile": 99, "threshold": "500ms"},
+            "tpot": {"percentile": 95, "threshold": "25ms"},
+            "maxViolationProbability": 0.02,
+            "window": "5m",
+        },
+        "cold_start": {"tiers": {"warm": {"median_s": 80, "sigma": 0.3}, "cold": {"median_s": 400, "sigma": 0.5}}},
+        "limits": {"min": 1, "max": 40},
+    }
+    return {name: value for name, value in (usual | changes).items() if value is not None}
+
+
+def saved(folder: Path, **changes: Any) -> Path:
+    path = folder / "morning.yaml"
+    path.write_text(yaml.safe_dump(written(**changes), sort_keys=False))
+    return path
+
+
+def problems(folder: Path, **changes: Any) -> list[str]:
+    with pytest.raises(BadScenario) as caught:
+        load_scenario(saved(folder, **changes))
+    return str(caught.value).splitlines()
+
+
+def test_a_scenario_is_read_with_its_units(tmp_path: Path) -> None:
+    found = load_scenario(saved(tmp_path))
+    assert found.name == "morning"
+    assert found.objective.ttft == LatencyTarget(99.0, 0.5)
+    assert found.objective.tpot == LatencyTarget(95.0, 0.025)
+    assert (found.objective.max_violation_probability, found.objective.window_s) == (0.02, 300.0)
+    assert (found.cold_start.median_s, found.max_replicas) == (80.0, 40)
+    assert isinstance(found.source, WorkloadShape)
+    assert found.pace.season_s == 600.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"objective": {"ttft": {"percentile": 99, "threshold": 500}}},
+            "objective.ttft.threshold: 500: write a number with its unit, like 500ms, 25ms or 5m",
+        ),
+        (
+            {"objective": {"ttft": {"percentile": 0, "threshold": "500ms"}}},
+            "objective.ttft.percentile: 0: must be above 0 and below 100, like 99 or 99.9",
+        ),
+        (
+            {"objective": {"ttft": {"percentile": 101, "threshold": "500ms"}}},
+            "objective.ttft.percentile: 101: must be above 0 and below 100, like 99 or 99.9",
+        ),
+        ({"limits": {"min": 9, "max": 3}}, "limits: min 9 is above max 3; lower min or raise max"),
+        ({"speed": 3}, "speed: 3: unknown field; remove it or correct its name"),
+        ({"limits": None}, "limits: missing; it is required"),
+        ({"pools": []}, "pools: not available yet; one pool is replayed, declared by deployment and limits"),
+        ({"workload": None}, "scenario: needs requests or workload, and only one of the two"),
+        (
+            {"objective": {"window": "5m"}},
+            "objective: declares nothing; give at least one of ttft, tpot, e2e, like ttft: {threshold: 500ms}",
+        ),
+    ],
+)
+def test_each_mistake_is_one_line_with_field_value_and_fix(tmp_path: Path, changes: dict[str, Any], line: str) -> None:
+    assert problems(tmp_path, **changes) == [line]
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    found = problems(tmp_path, limits={"min": 0, "max": 3}, train_fraction=1.5)
+    assert [line.split(":")[0] for line in found] == ["limits.min", "train_fraction"]
+
+
+def test_an_unknown_model_names_those_that_are_there(tmp_path: Path) -> None:
+    (line,) = problems(tmp_path, deployment={"model": "GPT-9", "gpu": "H100", "tp": 1})
+    assert line.startswith("deployment: GPT-9 on H100 with tp 1: ")
+    assert "Llama-3.1-8B" in line
+
+
+def test_an_unknown_field_of_the_workload_is_named(tmp_path: Path) -> None:
+    (line,) = problems(tmp_path, workload={"mean_rps": 2.0, "speed": 1})
+    assert line.startswith("workload: ")
+    assert "'speed'" in line
+
+
+def test_a_scenario_that_is_not_there_or_not_yaml_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BadScenario, match="No such file"):
+        load_scenario(tmp_path / "none.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("a: [1\nb")
+    with pytest.raises(BadScenario, match="not YAML") as caught:
+        load_scenario(broken)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_relative_paths_start_at_the_file_then_at_the_data_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "r.csv").write_text("arrival_s,prompt_tokens,output_tokens\n0,10,10\n5,10,10\n")
+    path = saved(tmp_path, workload=None, requests={"path": "r.csv"})
+    monkeypatch.delenv(DATA, raising=False)
+    with pytest.raises(BadScenario, match=r"requests\.path: r\.csv: not found in .* set FORETIDE_DATA"):
+        load_scenario(path)
+    monkeypatch.setenv(DATA, str(data))
+    found = load_scenario(path)
+    assert isinstance(found.source, RequestFile)
+    assert found.source.path == data / "r.csv"
+    (tmp_path / "r.csv").write_text((data / "r.csv").read_text())
+    nearer = load_scenario(path).source
+    assert isinstance(nearer, RequestFile)
+    assert nearer.path.parent == tmp_path
+
+
+def test_a_part_of_the_requests_is_cut_out_and_multiplied(tmp_path: Path) -> None:
+    lines = "".join(f"{at},10,10\n" for at in range(100))
+    (tmp_path / "r.csv").write_text(f"arrival_s,prompt_tokens,output_tokens\n{lines}")
+    requests = {"path": "r.csv", "start": "10s", "duration": 20, "scale_rate": 3}
+    trace = read_trace(load_scenario(saved(tmp_path, workload=None, requests=requests)), seed=1)
+    assert len(trace) == 60
+    assert trace.arrival_s[-1] <= 20.0
+
+
+def test_a_bad_trace_is_refused_when_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("when,prompt_tokens\n0,10\n")
+    with pytest.raises(BadTrace, match="columns"):
+        read_trace(load_scenario(saved(tmp_path, workload=None, requests={"path": "r.csv"})), seed=1)
+
+
+def test_behavior_has_the_fields_and_meanings_of_hpa(tmp_path: Path) -> None:
+    rules = {
+        "stabilizationWindowSeconds": 60,
+        "policies": [{"type": "Pods", "value": 2, "periodSeconds": 30}],
+    }
+    found = load_scenario(saved(tmp_path, behavior={"scaleDown": rules})).behavior
+    assert found.down.stabilization_s == 60.0
+    assert found.down.policies == (ScalingPolicy("Pods", 2, 30.0),)
+    assert found.up.stabilization_s == 0.0
+
+
+def test_a_replay_takes_the_first_setting_of_a_knob(tmp_path: Path) -> None:
+    found = load_scenario(saved(tmp_path, policies={"hpa": {"target": [3, 5, 8]}}))
+    assert found.knob("hpa", "target") == 3.0
+    assert found.knob("foretide", "target") is None
+
+
+@pytest.mark.parametrize(("text", "value"), [("500ms", 0.5), ("5m", 300.0), ("1m30s", 90.0), ("1.5h", 5400.0)])
+def test_durations_have_units(text: str, value: float) -> None:
+    assert seconds(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["500", "", "5 m", "-5m", "5d", 5, None])
+def test_a_duration_without_a_known_unit_is_refused(text: object) -> None:
+    with pytest.raises(ValueError, match="unit"):
+        seconds(text)
+
+
+@pytest.mark.parametrize(("value", "expected"), [(600, 600.0), ("600", 600.0), ("10m", 600.0), (0.5, 0.5)])
+def test_a_moment_is_a_duration_or_plain_seconds(value: object, expected: float) -> None:
+    assert moment(value) == expected
+
+
+@pytest.mark.data
+@pytest.mark.skipif(DATA not in os.environ, reason="FORETIDE_DATA is not set: the Azure 2023 trace is not at hand")
+def test_the_published_scenario_needs_at_least_eight_replicas_at_its_peak() -> None:
+    found = load_scenario(Path("docs/scenarios/azure2023-conv.yaml"))
+    bench = prepare(found, seed=0)
+    assert len(bench.trace) == 20 * 19366
+    assert peak_count(bench) >= 8
