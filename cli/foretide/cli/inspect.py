@@ -1,0 +1,228 @@
+"""`foretide status` and `foretide explain`: what the operator has published, for a person or a program.
+
+What is NOT promised: anything newer than the status in the cluster; both commands only read.
+"""
+
+import json
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from foretide.cli.problems import BadInput
+
+if TYPE_CHECKING:
+    from foretide.operator.kube import Kubernetes
+
+Body = Mapping[str, Any]
+COLUMNS = ("NAMESPACE", "NAME", "TARGET", "MODE", "REPLICAS", "DESIRED", "READY", "RISK", "REASON")
+
+
+class Output(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+
+
+Kubeconfig = Annotated[
+    Path | None, typer.Option(envvar="KUBECONFIG", help="Default: ~/.kube/config, or the pod's own.")
+]
+Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig.")]
+Format = Annotated[Output, typer.Option("--output", "-o", help="How to print.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "status",
+        help="All InferenceAutoscalers: replicas, what is asked for, the risk taken, and why.",
+        epilog="Example: foretide status -n prod -o json",
+    )(status)
+    app.command(
+        "explain",
+        help="One InferenceAutoscaler: its last decision, the alternatives, the forecast and the latest changes.",
+        epilog="Example: foretide explain prod/llama",
+    )(explain)
+
+
+def status(
+    *,
+    namespace: Annotated[list[str] | None, typer.Option("--namespace", "-n", help="Only here; repeatable.")] = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    output: Format = Output.TABLE,
+) -> None:
+    async def listed(cluster: "Kubernetes") -> Sequence[Body]:
+        return await cluster.autoscalers()
+
+    found = _asked(listed, kubeconfig, context, namespaces=tuple(namespace or ()))
+    if output is not Output.TABLE:
+        _dump([_summary(body) for body in found], output)
+    elif not found:
+        typer.echo("no InferenceAutoscalers; write one like docs/examples/inferenceautoscaler.yaml")
+    else:
+        typer.echo(table([COLUMNS, *(_row(body) for body in found)]))
+
+
+def explain(
+    target: Annotated[str, typer.Argument(metavar="NAMESPACE/NAME", help="Which InferenceAutoscaler.")],
+    *,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    output: Format = Output.TABLE,
+) -> None:
+    from foretide.operator.seams import Key
+
+    namespace, slash, name = target.partition("/")
+    if not (namespace and slash and name) or "/" in name:
+        raise BadInput(field="NAMESPACE/NAME", value=target, fix="write it like prod/llama")
+
+    async def one(cluster: "Kubernetes") -> Body:
+        return await cluster.autoscaler(Key(namespace, name))
+
+    body = _asked(one, kubeconfig, context)
+    if output is Output.TABLE:
+        typer.echo("\n".join(explained(body)))
+    else:
+        _dump(_summary(body), output)
+
+
+def explained(body: Body) -> list[str]:
+    """The story of a resource, line by line."""
+    meta, spec, told = body["metadata"], body["spec"], body.get("status") or {}
+    conditions = {item["type"]: item for item in told.get("conditions") or ()}
+    ready = conditions.get("Ready")
+    if ready is None:
+        return [f"{meta['namespace']}/{meta['name']}: no operator has looked at it yet"]
+    decision = told.get("lastDecision") or {}
+    return [
+        f"{meta['namespace']}/{meta['name']}  mode {spec.get('mode')}  {ready['reason']}",
+        f"  {ready['message']}",
+        *_decision_lines(decision, told.get("pools") or ()),
+        *_forecast_lines(decision.get("forecast") or {}),
+        *(f"  {item['type']}: {item['message']}" for item in conditions.values() if _is_trouble(item)),
+        *_history_lines(told.get("history") or ()),
+    ]
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Left-aligned columns, as kubectl prints them."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("   ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def _decision_lines(decision: Body, pools: Sequence[Body]) -> list[str]:
+    lines = [
+        f"  pool {pool['name']}: {pool.get('current')} replicas, {pool.get('desired')} desired; "
+        f"{pool.get('ready')} ready, {pool.get('starting')} starting, {pool.get('unschedulable')} unschedulable"
+        for pool in pools
+    ]
+    risks = decision.get("violationProbability") or {}
+    words = {"oneFewer": "one fewer", "atDesired": "as proposed", "oneMore": "one more"}
+    if risks:
+        told = ", ".join(f"{words[name]} {risks[name]}" for name in words if name in risks)
+        lines.append(f"  probability that a window breaks the objective: {told}")
+    if decision.get("binding"):
+        lines.append(f"  decided by {decision['binding']}, {decision.get('leadTime')} ahead")
+    if decision.get("capacity"):
+        lines.append(f"  capacity: {decision['capacity']}")
+    return lines
+
+
+def _forecast_lines(forecast: Body) -> list[str]:
+    if not forecast:
+        return []
+    line = f"  forecast of the peak ({forecast.get('model')}): median {forecast.get('p50')}, 95 % {forecast.get('p95')}"
+    score = f"; CRPS {forecast['crps']}, skill against the last value {forecast['skill']}" if "crps" in forecast else ""
+    return [line + score]
+
+
+def _history_lines(history: Sequence[Body]) -> list[str]:
+    if not history:
+        return []
+    lines = [
+        f"    {item['time']}  {item['from']} -> {item['to']}  {item['reason']}: {item['message']}" for item in history
+    ]
+    return ["  latest changes:", *lines]
+
+
+def _is_trouble(condition: Body) -> bool:
+    if condition["type"] in ("Ready", "ScalingActive"):
+        return False
+    return bool(condition["status"] == ("True" if condition["type"] == "Conflict" else "False"))
+
+
+def _row(body: Body) -> tuple[str, ...]:
+    told = _summary(body)
+    return tuple("" if told[name.lower()] is None else str(told[name.lower()]) for name in COLUMNS)
+
+
+def _summary(body: Body) -> dict[str, Any]:
+    meta, spec, told = body["metadata"], body.get("spec") or {}, body.get("status") or {}
+    pool = _first(told.get("pools"))
+    target = _first(spec.get("pools")).get("targetRef") or {}
+    ready = _first([item for item in told.get("conditions") or () if item["type"] == "Ready"])
+    risk = ((told.get("lastDecision") or {}).get("violationProbability") or {}).get("atDesired")
+    return {
+        "namespace": meta["namespace"],
+        "name": meta["name"],
+        "target": target.get("name"),
+        "mode": spec.get("mode"),
+        "replicas": pool.get("current"),
+        "desired": pool.get("desired"),
+        "ready": pool.get("ready"),
+        "risk": risk,
+        "reason": ready.get("reason"),
+        "status": told,
+    }
+
+
+def _first(items: Sequence[Body] | None) -> Body:
+    return items[0] if items else {}
+
+
+def _dump(value: Any, output: Output) -> None:
+    import yaml
+
+    typer.echo(
+        json.dumps(value, indent=2) if output is Output.JSON else yaml.safe_dump(value, sort_keys=False).rstrip()
+    )
+
+
+def _asked(
+    question: "Callable[[Kubernetes], Coroutine[Any, Any, Any]]",
+    kubeconfig: Path | None,
+    context: str | None,
+    *,
+    namespaces: Sequence[str] = (),
+) -> Any:
+    """What the cluster answers. Bad credentials and refusals become one line."""
+    import asyncio
+
+    from foretide.operator.credentials import NoCredentials
+    from foretide.operator.kube import Kubernetes
+    from foretide.operator.seams import ClusterError
+
+    async def ask() -> Any:
+        async with Kubernetes(_credentials(kubeconfig, context), namespaces=namespaces) as cluster:
+            return await question(cluster)
+
+    try:
+        return asyncio.run(ask())
+    except NoCredentials as error:
+        raise BadInput(field="--kubeconfig", value=kubeconfig or "~/.kube/config", fix=str(error)) from error
+    except ClusterError as error:
+        hint = "the resource or the CRD is not there" if error.status == 404 else "see the message"
+        raise BadInput(field="cluster", value=str(error), fix=hint) from error
+
+
+def _credentials(kubeconfig: Path | None, context: str | None) -> Any:
+    import os
+
+    from foretide.operator.credentials import from_kubeconfig, in_cluster
+
+    usual = Path("~/.kube/config").expanduser()
+    if kubeconfig is None and not usual.exists() and "KUBERNETES_SERVICE_HOST" in os.environ:
+        return in_cluster(os.environ["KUBERNETES_SERVICE_HOST"], os.environ.get("KUBERNETES_SERVICE_PORT", "443"))
+    return from_kubeconfig(kubeconfig or usual, context=context)

@@ -1,0 +1,161 @@
+"""`foretide operator`: runs the operator against a cluster, from a pod or from a desk."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from foretide.cli.problems import BadInput
+
+if TYPE_CHECKING:
+    from foretide.operator.settings import Settings, SourceSettings
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "operator",
+        help="Run the operator: watches InferenceAutoscalers, reads Prometheus, writes replicas.",
+        epilog="Example: foretide operator --kubeconfig ~/.kube/config --source default=http://127.0.0.1:9090",
+    )(operate)
+
+
+def operate(  # noqa: PLR0913 (every option of the command is an argument)
+    *,
+    source: Annotated[
+        list[str], typer.Option(help="A metric source, NAME=URL; repeatable. Resources name it in metrics.source.")
+    ],
+    source_ca: Annotated[list[str] | None, typer.Option(help="CA certificates of a source, NAME=FILE.")] = None,
+    source_token: Annotated[list[str] | None, typer.Option(help="Bearer token of a source, NAME=FILE.")] = None,
+    scrape_interval: Annotated[str, typer.Option(help="How often the sources scrape the engines.")] = "15s",
+    max_body: Annotated[int, typer.Option(help="Bytes that an answer of a source may have, up to 8 MiB.")] = 2**20,
+    kubeconfig: Annotated[
+        Path | None, typer.Option(envvar="KUBECONFIG", help="Without one: the pod's service account.")
+    ] = None,
+    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
+    namespace: Annotated[list[str] | None, typer.Option(help="Only these namespaces; repeatable.")] = None,
+    plan_interval: Annotated[str, typer.Option(help="How often every target is planned.")] = "60s",
+    relief_interval: Annotated[str, typer.Option(help="How often queues are looked at, to add only.")] = "5s",
+    step: Annotated[str, typer.Option(help="Grid of demand and forecasts.")] = "60s",
+    season: Annotated[str, typer.Option(help="The period after which demand looks alike.")] = "24h",
+    first_life: Annotated[str, typer.Option(help="After a start nothing is lowered for this long.")] = "10m",
+    backfill: Annotated[str, typer.Option(help="How much of the past is read at the start.")] = "24h",
+    relist_interval: Annotated[str, typer.Option(help="How often the watch is checked by a list.")] = "60s",
+    status_interval: Annotated[str, typer.Option(help="Unchanged verdicts are written at most this often.")] = "60s",
+    cold_start: Annotated[str, typer.Option(help="Median time from order to ready, until starts were seen.")] = "120s",
+    cold_start_sigma: Annotated[float, typer.Option(help="Sigma of the logarithm of that time.")] = 0.6,
+    cache: Annotated[Path, typer.Option(help="Where measured capacities are kept.")] = Path("~/.cache/foretide"),
+    journal: Annotated[Path | None, typer.Option(help="A file for every decision with its evidence.")] = None,
+    health: Annotated[str, typer.Option(help="HOST:PORT of /healthz.")] = "127.0.0.1:8080",
+    metrics: Annotated[str, typer.Option(help="HOST:PORT of /metrics.")] = "127.0.0.1:8081",
+    leader_elect: Annotated[bool, typer.Option(help="Take part in leader election by a Lease.")] = True,
+    lease_namespace: Annotated[str, typer.Option(help="Namespace of the Lease.")] = "foretide",
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
+) -> None:
+    from foretide.operator.settings import BadSettings, LeaseSettings, Settings
+
+    try:
+        settings = Settings(
+            sources=_sources(
+                source, ca=source_ca or [], token=source_token or [], scrape=scrape_interval, max_body=max_body
+            ),
+            identity=_identity(),
+            namespaces=tuple(namespace or ()),
+            kubeconfig=kubeconfig,
+            context=context,
+            plan_s=_seconds("--plan-interval", plan_interval),
+            relief_s=_seconds("--relief-interval", relief_interval),
+            step_s=_seconds("--step", step),
+            season_s=_seconds("--season", season),
+            first_life_s=_seconds("--first-life", first_life),
+            backfill_s=_seconds("--backfill", backfill),
+            relist_s=_seconds("--relist-interval", relist_interval),
+            status_s=_seconds("--status-interval", status_interval),
+            cold_start_median_s=_seconds("--cold-start", cold_start),
+            cold_start_sigma=cold_start_sigma,
+            cache=cache,
+            journal=journal,
+            health_address=health,
+            metrics_address=metrics,
+            lease=LeaseSettings(enabled=leader_elect, namespace=lease_namespace),
+        )
+    except BadSettings as error:
+        raise _refusal(str(error)) from error
+    _run(settings, verbose=verbose)
+
+
+def _run(settings: "Settings", *, verbose: bool) -> None:
+    import asyncio
+    import logging
+
+    from foretide.operator.credentials import NoCredentials
+    from foretide.operator.serve import serve
+
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+    )
+    if not verbose:
+        logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+        logging.getLogger("kopf.activities.probe").setLevel(logging.WARNING)
+        # One line per watch event says nothing that the sweep does not say better.
+        logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    try:
+        asyncio.run(serve(settings))
+    except NoCredentials as error:
+        raise _refusal(str(error)) from error
+
+
+def _sources(
+    given: list[str], *, ca: list[str], token: list[str], scrape: str, max_body: int
+) -> "dict[str, SourceSettings]":
+    from foretide.operator.settings import SourceSettings
+
+    authorities, tokens = _pairs("--source-ca", ca), _pairs("--source-token", token)
+    addresses = _pairs("--source", given)
+    for name in (*authorities, *tokens):
+        if name not in addresses:
+            raise BadInput(field="--source-ca/--source-token", value=name, fix="name a source that --source gives")
+    return {
+        name: SourceSettings(
+            name=name,
+            address=address,
+            ca_file=Path(authorities[name]) if name in authorities else None,
+            token_file=Path(tokens[name]) if name in tokens else None,
+            scrape_s=_seconds("--scrape-interval", scrape),
+            max_body=max_body,
+        )
+        for name, address in addresses.items()
+    }
+
+
+def _pairs(option: str, given: list[str]) -> dict[str, str]:
+    pairs = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise BadInput(field=option, value=text, fix="write NAME=VALUE")
+        pairs[name] = value
+    return pairs
+
+
+def _seconds(option: str, text: str) -> float:
+    from foretide.operator.resource import seconds
+
+    try:
+        return seconds(text)
+    except ValueError:
+        raise BadInput(field=option, value=text, fix="write a duration with its unit, like 500ms, 5s or 10m") from None
+
+
+def _refusal(message: str) -> BadInput:
+    """A one-line message of another room, which has the same form: field, value, fix."""
+    field, _, rest = message.partition(": ")
+    value, _, fix = rest.partition(": ")
+    return BadInput(field=field, value=value, fix=fix or "see --help")
+
+
+def _identity() -> str:
+    """Who we are among several operators: the pod's or machine's name, and a number of this life."""
+    import secrets
+    import socket
+
+    return f"{socket.gethostname()[:40]}-{secrets.token_hex(4)}"

@@ -1,0 +1,74 @@
+"""Kubernetes Events about a resource: few, and only news. The same news is told once in ten minutes.
+
+What is NOT promised: delivery. An event that cannot be written is dropped; the status says the same.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from foretide.operator.actuate import Outcome
+from foretide.operator.resource import API_VERSION, KIND
+from foretide.operator.seams import Cluster, ClusterError
+from foretide.operator.status import Turn, shortened, when
+from foretide.policies.words import explain
+
+logger = logging.getLogger(__name__)
+QUIET_S = 600.0
+REMEMBERED = 5000
+
+
+class Events:
+    """Tells what happened, rate-limited per resource and reason; actions are always told."""
+
+    def __init__(self, cluster: Cluster, *, identity: str) -> None:
+        self._cluster = cluster
+        self._identity = identity
+        self._told: dict[tuple[str, str, str], float] = {}
+
+    async def tell(self, turn: Turn, status: Mapping[str, Any]) -> None:
+        """The events of one turn."""
+        if turn.actuation is not None and turn.actuation.outcome is Outcome.DONE and turn.decision and turn.evidence:
+            await self._emit(turn, "Normal", "Scaled", explain(turn.decision, turn.evidence.pool))
+        for warning in turn.entry.warnings:
+            await self._once(turn, "UnknownField", warning)
+        for condition in status.get("conditions") or ():
+            if condition["type"] == "Ready" and condition["status"] == "False":
+                await self._once(turn, condition["reason"], condition["message"])
+
+    async def _once(self, turn: Turn, reason: str, message: str) -> None:
+        subject = (str(turn.entry.key), reason, message if reason == "UnknownField" else "")
+        if turn.at - self._told.get(subject, -QUIET_S) < QUIET_S:
+            return
+        self._told[subject] = turn.at
+        if len(self._told) > REMEMBERED:
+            self._told = {told: at for told, at in self._told.items() if turn.at - at < QUIET_S}
+        await self._emit(turn, "Warning", reason, message)
+
+    async def _emit(self, turn: Turn, kind: str, reason: str, message: str) -> None:
+        key, time = turn.entry.key, when(turn.at)
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"generateName": f"{key.name[:200]}.", "namespace": key.namespace},
+            "involvedObject": {
+                "apiVersion": API_VERSION,
+                "kind": KIND,
+                "namespace": key.namespace,
+                "name": key.name,
+                "uid": turn.entry.uid,
+            },
+            "type": kind,
+            "reason": reason,
+            "message": shortened(message),
+            "source": {"component": "foretide"},
+            "reportingComponent": "foretide",
+            "reportingInstance": self._identity[:128],
+            "firstTimestamp": time,
+            "lastTimestamp": time,
+            "count": 1,
+        }
+        try:
+            await self._cluster.emit(event)
+        except ClusterError as error:
+            logger.info("event of %s could not be written: %s", key, error)

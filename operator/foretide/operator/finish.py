@@ -1,0 +1,82 @@
+"""The end of a turn: carry out, remember, record, tell. In this order, so that what is told has happened."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from foretide.operator.actuate import Outcome, actuate
+from foretide.operator.events import Events
+from foretide.operator.seams import Cluster, ClusterError, Journal
+from foretide.operator.status import Turn, patch_between, signature, status_of
+from foretide.operator.target import Target
+from foretide.operator.telemetry import Telemetry
+from foretide.policies.flow import Act, Mode
+from foretide.policies.journal import encode
+from foretide.policies.memory import remember_scale
+
+logger = logging.getLogger(__name__)
+
+
+class Finisher:
+    """Finishes turns. Nothing is written to the cluster while `leads` says no."""
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        events: Events,
+        journal: Journal,
+        telemetry: Telemetry,
+        leads: Callable[[], bool],
+        status_s: float,
+    ) -> None:
+        self._cluster = cluster
+        self._events = events
+        self._journal = journal
+        self._telemetry = telemetry
+        self._leads = leads
+        self._status_s = status_s
+
+    async def finish(self, turn: Turn, target: Target) -> Turn:
+        """The turn with what became of its order."""
+        turn = await self._carry_out(turn, target)
+        if turn.evidence is not None and turn.decision is not None:
+            told = {"target": str(turn.entry.key), "outcome": turn.actuation.outcome if turn.actuation else None}
+            self._journal.append(encode(turn.evidence, turn.decision) | told)
+        self._telemetry.count(turn)
+        if self._leads():
+            await self._tell(turn, target)
+        return turn
+
+    async def _carry_out(self, turn: Turn, target: Target) -> Turn:
+        evidence, decision, resource = turn.evidence, turn.decision, turn.entry.resource
+        if evidence is None or decision is None or resource is None:
+            return turn
+        target.memory = decision.memory
+        verdict = decision.verdict
+        if not isinstance(verdict, Act) or evidence.mode is not Mode.AUTO or not self._leads():
+            return turn
+        order = verdict.order
+        actuation = await actuate(self._cluster, resource=resource, pool=evidence.pool, order=order)
+        logger.info("%s: %s", turn.entry.key, actuation.message)
+        if actuation.outcome is Outcome.DONE:
+            target.memory = remember_scale(target.memory, at=turn.at, before=order.before, after=order.after)
+        return replace(turn, actuation=actuation)
+
+    async def _tell(self, turn: Turn, target: Target) -> None:
+        status = status_of(turn, before=target.status)
+        news = signature(status) != signature(target.status)
+        await self._events.tell(turn, status)
+        if not news and turn.at - target.status_at < self._status_s:
+            return
+        patch = patch_between(target.status, status)
+        if not patch:
+            return
+        try:
+            await self._cluster.write_status(turn.entry.key, patch)
+        except ClusterError as error:
+            self._telemetry.status_writes.labels("failed").inc()
+            logger.info("status of %s could not be written: %s", turn.entry.key, error)
+            return
+        self._telemetry.status_writes.labels("done").inc()
+        target.status, target.status_at = status, turn.at

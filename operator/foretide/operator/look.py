@@ -1,0 +1,90 @@
+"""One look at a target in the cluster: its scale, its pods, who else writes it. A failed look is a value too."""
+
+from dataclasses import dataclass
+
+from foretide.operator.conflict import conflict
+from foretide.operator.pods import Replica, counts, replicas
+from foretide.operator.registry import Registry
+from foretide.operator.resource import Resource
+from foretide.operator.seams import Body, Cluster, ClusterError, NotScalable, Scale
+from foretide.policies.flow import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was found; `scale.version` makes a later write conditional on nothing having changed since."""
+
+    scale: Scale
+    replicas: tuple[Replica, ...]
+    conflict: str
+
+    def pool(self, resource: Resource) -> Pool:
+        found, declared = counts(self.replicas), resource.pool
+        return Pool(
+            name=declared.name,
+            min_replicas=declared.min_replicas,
+            max_replicas=declared.max_replicas,
+            desired=self.scale.replicas,
+            ready=found.ready,
+            starting=found.starting,
+            unschedulable=found.unschedulable,
+            gpus_per_replica=declared.gpus_per_replica,
+            version=self.scale.version,
+            conflict=self.conflict,
+        )
+
+    def ready_pods(self) -> frozenset[str]:
+        return frozenset(replica.name for replica in self.replicas if replica.ready and not replica.terminating)
+
+    def reporting_pods(self, *, now: float, within_s: float) -> int:
+        """How many pods are ready for so long that their metrics must be there by now."""
+        ready = [replica for replica in self.replicas if replica.ready and not replica.terminating]
+        return sum(replica.ready_at is None or now - replica.ready_at > within_s for replica in ready)
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """The target could not be looked at: a reason for the condition TargetResolved, and what to do about it."""
+
+    reason: str
+    message: str
+
+
+class Looker:
+    """Looks at targets. Rival autoscalers are listed once per namespace and pass."""
+
+    def __init__(self, cluster: Cluster, registry: Registry) -> None:
+        self._cluster = cluster
+        self._registry = registry
+        self._rivals: dict[str, tuple[Body, ...]] = {}
+
+    def begin_pass(self) -> None:
+        self._rivals.clear()
+
+    async def look(self, resource: Resource) -> Look | Unresolved:
+        namespace, target = resource.key.namespace, resource.pool.target
+        try:
+            scale = await self._cluster.scale(namespace, target)
+            found = await self._cluster.pods(namespace, scale.selector) if scale.selector else ()
+            others = [entry.resource for entry in self._registry.entries() if entry.resource is not None]
+            rivals = await self._rivals_in(namespace)
+        except ClusterError as error:
+            return unresolved(resource, error)
+        return Look(scale, replicas(found), conflict(resource, rivals=rivals, others=others))
+
+    async def _rivals_in(self, namespace: str) -> tuple[Body, ...]:
+        if namespace not in self._rivals:
+            self._rivals[namespace] = tuple(await self._cluster.rivals(namespace))
+        return self._rivals[namespace]
+
+
+def unresolved(resource: Resource, error: ClusterError) -> Unresolved:
+    """What a failed look means for the owner of the resource."""
+    target = f"pools[0].targetRef: {resource.pool.target} in namespace {resource.key.namespace}"
+    if isinstance(error, NotScalable):
+        return Unresolved("TargetNotScalable", f"pools[0].targetRef: {error}; name a kind that has replicas")
+    if error.status == 404:
+        return Unresolved("TargetNotFound", f"{target} does not exist; create it or correct the name")
+    if error.status in (401, 403):
+        return Unresolved("Forbidden", f"{target}: the operator may not read it; grant its role get on the scale")
+    return Unresolved("ClusterUnreachable", f"{target}: {str(error)[:200]}")

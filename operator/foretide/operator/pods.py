@@ -1,0 +1,118 @@
+"""What is really there: ready, starting and unschedulable replicas, and how long starts took.
+
+What is NOT promised: that a start is forgotten when its pod is. Observed starts are kept, the last fifty, as long as
+the pod template stays the same; another template starts anew, because its starts may differ.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import exp, log
+
+from foretide.operator.resource import timestamp
+from foretide.operator.seams import Body
+from foretide.policies.flow import ColdStart
+
+KEPT_STARTS = 50
+PRIOR_STARTS = 3.0
+"""How many observed starts the prior is worth."""
+TEMPLATE_LABELS = ("pod-template-hash", "controller-revision-hash")
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One living pod of a target."""
+
+    name: str
+    template: str
+    ready: bool
+    unschedulable: bool
+    terminating: bool
+    ready_at: float | None
+    """Since when it is ready; None where it is not, or does not say."""
+    started_s: float | None
+    """Seconds from creation to its becoming ready; None where it is not, or once was and came back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    ready: int
+    starting: int
+    unschedulable: int
+
+
+def replicas(pods: Iterable[Body]) -> tuple[Replica, ...]:
+    """The pods that have not ended, by name."""
+    living = (pod for pod in pods if (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed"))
+    return tuple(sorted((_replica(pod) for pod in living), key=lambda replica: replica.name))
+
+
+def counts(found: Sequence[Replica]) -> Counts:
+    """Terminating pods count nowhere: they serve no new request."""
+    present = [replica for replica in found if not replica.terminating]
+    ready = sum(replica.ready for replica in present)
+    stuck = sum(replica.unschedulable for replica in present)
+    return Counts(ready, len(present) - ready - stuck, stuck)
+
+
+class Starts:
+    """Cold starts of one target, observed as its pods become ready."""
+
+    def __init__(self, prior: ColdStart) -> None:
+        self._prior = prior
+        self._template = ""
+        self._seconds: dict[str, float] = {}
+
+    def watch(self, found: Sequence[Replica]) -> None:
+        """Takes in the starts of the newest template among the pods."""
+        present = [replica for replica in found if not replica.terminating and replica.template]
+        if not present:
+            return
+        newest = _majority([replica.template for replica in present])
+        if newest != self._template:
+            self._template, self._seconds = newest, {}
+        for replica in present:
+            if replica.started_s is not None and replica.template == newest:
+                self._seconds.setdefault(replica.name, replica.started_s)
+        for name in list(self._seconds)[:-KEPT_STARTS]:
+            del self._seconds[name]
+
+    def cold_start(self) -> ColdStart:
+        """Prior and observations, pooled in log seconds; the prior is worth PRIOR_STARTS observations."""
+        logs = [log(max(seconds, 0.1)) for seconds in self._seconds.values()]
+        if not logs:
+            return self._prior
+        weight = PRIOR_STARTS + len(logs)
+        centre = (PRIOR_STARTS * log(self._prior.median_s) + sum(logs)) / weight
+        own = sum(logs) / len(logs)
+        spread = PRIOR_STARTS * self._prior.sigma**2 + sum((value - own) ** 2 for value in logs)
+        return ColdStart(median_s=exp(centre), sigma=(spread / weight) ** 0.5, observed=len(logs))
+
+
+def _majority(templates: Sequence[str]) -> str:
+    """The template of most pods; during a rollout the tie goes to the later name, so that it is settled."""
+    return max(sorted(set(templates)), key=templates.count)
+
+
+def _replica(pod: Body) -> Replica:
+    meta, status = pod.get("metadata") or {}, pod.get("status") or {}
+    labels = meta.get("labels") or {}
+    conditions = {item.get("type"): item for item in status.get("conditions") or []}
+    ready, scheduled = conditions.get("Ready") or {}, conditions.get("PodScheduled") or {}
+    is_ready = ready.get("status") == "True"
+    return Replica(
+        name=str(meta.get("name") or ""),
+        template=next((str(labels[name]) for name in TEMPLATE_LABELS if name in labels), ""),
+        ready=is_ready,
+        unschedulable=scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable",
+        terminating=bool(meta.get("deletionTimestamp")),
+        ready_at=timestamp(ready.get("lastTransitionTime")) if is_ready else None,
+        started_s=_started(meta, status, ready) if is_ready else None,
+    )
+
+
+def _started(meta: Body, status: Body, ready: Body) -> float | None:
+    created, since = timestamp(meta.get("creationTimestamp")), timestamp(ready.get("lastTransitionTime"))
+    restarted = any(item.get("restartCount") for item in status.get("containerStatuses") or [])
+    if created is None or since is None or restarted:
+        return None
+    return max(0.0, since - created)

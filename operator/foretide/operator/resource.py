@@ -1,0 +1,299 @@
+"""An InferenceAutoscaler as its owner wrote it: a dict in, a typed value out, or the list of all that is wrong.
+
+The API server has validated it already; this is the second look, for resources stored under an older schema, for
+`foretide validate`, and because nothing dict-shaped goes further inside. Defaults are those of the CRD.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from foretide.operator.seams import Body, Key, TargetRef
+from foretide.policies.flow import (
+    DEFAULT_SCALE_DOWN,
+    DEFAULT_SCALE_UP,
+    Behavior,
+    LatencyTarget,
+    Mode,
+    Objective,
+    ScalingPolicy,
+    ScalingRules,
+    ScalingSelect,
+)
+from foretide.policies.turn import TargetSpec
+
+GROUP, VERSION, PLURAL = "autoscaling.foretide.io", "v1alpha1", "inferenceautoscalers"
+KIND = "InferenceAutoscaler"
+API_VERSION = f"{GROUP}/{VERSION}"
+PAUSED = f"{GROUP}/paused"
+"""Annotation that pauses a resource while its value is "true", whatever its mode."""
+_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h))+")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds(text: Any) -> float:
+    """Seconds of a duration like `500ms`, `5m` or `1m30s`. Raises ValueError naming the fix."""
+    if isinstance(text, float) and not isinstance(text, bool):
+        return text  # already parsed
+    if not isinstance(text, str) or not _DURATION.fullmatch(text):
+        raise ValueError(f"{text!r} has no unit; write a duration like 500ms, 25ms or 5m")
+    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+
+
+def _between(low: float, high: float, text: str) -> Any:
+    def check(value: Any) -> float:
+        parsed = seconds(value)
+        if not low <= parsed <= high:
+            raise ValueError(f"{value!r} must be between {text}")
+        return parsed
+
+    return BeforeValidator(check)
+
+
+def _percentile(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"{value!r} is not a percentile; write 99 or '99.9'")  # noqa: TRY004 (pydantic reads ValueError)
+    try:
+        number = float(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is not a percentile; write 99 or '99.9'") from None
+    if not 0 < number < 100:
+        raise ValueError(f"{value} must be above 0 and below 100, like 99 or '99.9'")
+    return number
+
+
+def _probability(value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{value!r} is not a probability; write a number like '0.01'") from None
+    if not 0 < number < 1:
+        raise ValueError(f"{value} must be above 0 and below 1, like '0.01'")
+    return number
+
+
+class _Written(BaseModel):
+    """What users write. Unknown fields are errors here: `parse` decides what becomes of them."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+
+class _Latency(_Written):
+    percentile: Annotated[float, BeforeValidator(_percentile)] = 99.0
+    threshold: Annotated[float, _between(0.001, 3600, "1ms and 1h")]
+
+
+class _Objective(_Written):
+    ttft: _Latency | None = None
+    tpot: _Latency | None = None
+    # The alias generator would call it e2E.
+    e2e: Annotated[_Latency | None, Field(alias="e2e")] = None
+    max_violation_probability: Annotated[float, BeforeValidator(_probability)] = 0.01
+    window: Annotated[float, _between(10, 86400, "10s and 24h")] = 300.0
+
+    @model_validator(mode="after")
+    def _declares_something(self) -> "_Objective":
+        if self.ttft is None and self.tpot is None and self.e2e is None:
+            raise ValueError("declares nothing; give at least one of ttft, tpot, e2e, like ttft: {threshold: 500ms}")
+        return self
+
+
+class _TargetRef(_Written):
+    api_version: Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[0-9][a-z0-9]*$")] = "apps/v1"
+    kind: Annotated[str, Field(max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$")] = "Deployment"
+    name: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+
+
+class _Pool(_Written):
+    name: str = "main"
+    role: Literal["aggregated"] = "aggregated"
+    target_ref: _TargetRef
+    gpus_per_replica: Annotated[int, Field(ge=1, le=1024)] = 1
+    accelerator: Annotated[str, Field(min_length=1, max_length=63)]
+    min_replicas: Annotated[int, Field(ge=1, le=10000)] = 1
+    max_replicas: Annotated[int, Field(ge=1, le=10000)]
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> "_Pool":
+        if self.min_replicas > self.max_replicas:
+            raise ValueError(f"minReplicas {self.min_replicas} is above maxReplicas {self.max_replicas}; change one")
+        return self
+
+
+class _Metrics(_Written):
+    source: Annotated[str, Field(min_length=1, max_length=63)] = "default"
+
+
+class _ScalingPolicy(_Written):
+    type: Literal["Pods", "Percent"]
+    value: Annotated[int, Field(ge=1, le=10000)]
+    period_seconds: Annotated[int, Field(ge=1, le=1800)]
+
+
+class _Rules(_Written):
+    stabilization_window_seconds: Annotated[int, Field(ge=0, le=3600)] | None = None
+    select_policy: ScalingSelect = ScalingSelect.MAX
+    policies: Annotated[list[_ScalingPolicy], Field(min_length=1, max_length=8)] | None = None
+
+
+class _Behavior(_Written):
+    scale_up: _Rules = _Rules()
+    scale_down: _Rules = _Rules()
+
+
+class _Spec(_Written):
+    mode: Mode = Mode.RECOMMEND
+    model: Annotated[str, Field(min_length=1, max_length=128)]
+    engine: Literal["vllm"] = "vllm"
+    objective: _Objective
+    pools: Annotated[list[_Pool], Field(min_length=1, max_length=1)]
+    metrics: _Metrics = _Metrics()
+    behavior: _Behavior = _Behavior()
+    actuation: Literal["scale"] = "scale"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSpec:
+    """The declared pool and what its replicas run on."""
+
+    name: str
+    target: TargetRef
+    accelerator: str
+    gpus_per_replica: int
+    min_replicas: int
+    max_replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """An InferenceAutoscaler that makes sense."""
+
+    key: Key
+    uid: str
+    generation: int
+    created: float
+    model: str
+    source: str
+    pool: PoolSpec
+    spec: TargetSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """`resource` is None when there are problems; warnings name what was ignored. Each is one line."""
+
+    resource: Resource | None
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def parse(body: Body, *, strict: bool = False) -> Parsed:
+    """The typed resource, or its problems. Unknown fields are warnings, or problems when `strict`."""
+    raw = body.get("spec")
+    if not isinstance(raw, Mapping):
+        return Parsed(None, ("spec: missing; an InferenceAutoscaler needs model, objective and pools",))
+    spec, problems, unknown = _validated(raw)
+    if strict:
+        problems = (*problems, *unknown)
+    if spec is None or problems:
+        return Parsed(None, problems, unknown)
+    return Parsed(_resource(body, spec), (), unknown)
+
+
+def _validated(raw: Mapping[str, Any]) -> tuple[_Spec | None, tuple[str, ...], tuple[str, ...]]:
+    """The spec, its problems, and its unknown fields, which are then taken out and the rest is validated again."""
+    try:
+        return _Spec.model_validate(raw), (), ()
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+    unknown = [found for found in errors if found["type"] == "extra_forbidden"]
+    words = tuple(f"{_path(found['loc'])}: unknown field; remove it or correct its name" for found in unknown)
+    if len(unknown) < len(errors):
+        return None, tuple(_worded(found) for found in errors if found["type"] != "extra_forbidden"), words
+    return _Spec.model_validate(raw, extra="ignore"), (), words
+
+
+def _worded(found: Any) -> str:
+    message = str(found["msg"]).removeprefix("Value error, ")
+    if found["type"] == "missing":
+        return f"{_path(found['loc'])}: missing; it is required"
+    value = "" if found["type"] == "value_error" or isinstance(found["input"], Mapping) else f"{found['input']!r}: "
+    return f"{_path(found['loc'])}: {value}{message}"
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """`spec.pools[0].targetRef`, as the API server writes it."""
+    words = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in location]
+    return "spec" + "".join(words)
+
+
+def _resource(body: Body, spec: _Spec) -> Resource:
+    meta = body.get("metadata") or {}
+    key = Key(meta.get("namespace") or "default", meta.get("name") or "")
+    pool = spec.pools[0]
+    paused = (meta.get("annotations") or {}).get(PAUSED) == "true"
+    return Resource(
+        key=key,
+        uid=meta.get("uid") or "",
+        generation=int(meta.get("generation") or 0),
+        created=timestamp(meta.get("creationTimestamp")) or 0.0,
+        model=spec.model,
+        source=spec.metrics.source,
+        pool=PoolSpec(
+            name=pool.name,
+            target=TargetRef(pool.target_ref.api_version, pool.target_ref.kind, pool.target_ref.name),
+            accelerator=pool.accelerator,
+            gpus_per_replica=pool.gpus_per_replica,
+            min_replicas=pool.min_replicas,
+            max_replicas=pool.max_replicas,
+        ),
+        spec=TargetSpec(
+            name=str(key),
+            mode=Mode.PAUSED if paused else spec.mode,
+            objective=_objective(spec.objective),
+            behavior=Behavior(
+                up=_rules(spec.behavior.scale_up, DEFAULT_SCALE_UP),
+                down=_rules(spec.behavior.scale_down, DEFAULT_SCALE_DOWN),
+            ),
+        ),
+    )
+
+
+def _objective(written: _Objective) -> Objective:
+    def target(latency: _Latency | None) -> LatencyTarget | None:
+        return LatencyTarget(latency.percentile, latency.threshold) if latency else None
+
+    return Objective(
+        ttft=target(written.ttft),
+        tpot=target(written.tpot),
+        e2e=target(written.e2e),
+        max_violation_probability=written.max_violation_probability,
+        window_s=written.window,
+    )
+
+
+def _rules(written: _Rules, default: ScalingRules) -> ScalingRules:
+    window, policies = written.stabilization_window_seconds, written.policies
+    return ScalingRules(
+        stabilization_s=default.stabilization_s if window is None else float(window),
+        policies=default.policies
+        if policies is None
+        else tuple(ScalingPolicy(policy.type, policy.value, float(policy.period_seconds)) for policy in policies),
+        select=written.select_policy,
+    )
+
+
+def timestamp(text: Any) -> float | None:
+    """Seconds since 1970 of a Kubernetes time; None when there is none."""
+    if not isinstance(text, str):
+        return None
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return None

@@ -1,0 +1,201 @@
+"""The operator as a process: puts the parts together and runs them side by side until a signal, or until one dies."""
+
+import asyncio
+import logging
+import os
+import random
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from importlib.metadata import version
+from typing import Any
+
+import kopf
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from foretide.forecaster.ladder import Ladder
+from foretide.operator.clock import SystemClock
+from foretide.operator.credentials import Credentials, from_kubeconfig, in_cluster
+from foretide.operator.events import Events
+from foretide.operator.finish import Finisher
+from foretide.operator.handlers import kopf_handlers, kopf_settings
+from foretide.operator.journals import FileJournal, NoJournal
+from foretide.operator.kube import Kubernetes
+from foretide.operator.leader import Leader
+from foretide.operator.look import Looker
+from foretide.operator.loop import Loop, Parts
+from foretide.operator.prometheus import Prometheus
+from foretide.operator.reading import Reading
+from foretide.operator.registry import Registry
+from foretide.operator.resource import API_VERSION, KIND
+from foretide.operator.seams import ClusterError, Key, MetricsSource
+from foretide.operator.service import Services
+from foretide.operator.settings import Settings
+from foretide.operator.target import Targets
+from foretide.operator.telemetry import Telemetry
+from foretide.operator.turns import Turner
+from foretide.operator.watchdog import Limits, Watchdog, WatcherDeath
+
+logger = logging.getLogger(__name__)
+
+
+async def serve(settings: Settings, *, end: Callable[[int], None] = os._exit) -> None:
+    """Runs until SIGINT or SIGTERM. `end` is how a process that must not go on leaves: at once."""
+    credentials = credentials_of(settings)
+    async with AsyncExitStack() as stack:
+        cluster = await stack.enter_async_context(Kubernetes(credentials, namespaces=settings.namespaces))
+        sources: dict[str, MetricsSource] = {}
+        for name, source in settings.sources.items():
+            sources[name] = await stack.enter_async_context(Prometheus(source))
+        services = stack.enter_context(Services(cache=settings.cache))
+        operator = Operator(
+            settings, credentials=credentials, cluster=cluster, sources=sources, services=services, end=end
+        )
+        await operator.run()
+
+
+def credentials_of(settings: Settings) -> Credentials:
+    """From the kubeconfig of the settings, else the pod's own. Raises NoCredentials."""
+    if settings.kubeconfig is not None:
+        return from_kubeconfig(settings.kubeconfig.expanduser(), context=settings.context)
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT", "")
+    return in_cluster(host, port)
+
+
+class Operator:
+    """The parts of one process and the tasks that drive them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        credentials: Credentials,
+        cluster: Kubernetes,
+        sources: dict[str, MetricsSource],
+        services: Services,
+        end: Callable[[int], None],
+    ) -> None:
+        self._settings = settings
+        self._credentials = credentials
+        self._cluster = cluster
+        self._clock = SystemClock()
+        self._registry = Registry()
+        self._telemetry = Telemetry(version=version("foretide"))
+        self._leader = Leader(cluster, settings=settings.lease, identity=settings.identity, clock=self._clock, end=end)
+        self._loop = Loop(self._parts(sources, services))
+        self._watchdog = Watchdog(
+            limits=Limits(relist_s=3 * settings.relist_s, sweep_s=3 * settings.plan_s + 60),
+            clock=self._clock,
+            swept_at=lambda: self._loop.swept_at,
+            end=end,
+        )
+
+    async def run(self) -> None:
+        """Side by side until Kopf hears a signal or a task dies, then hands the lead over."""
+        await self._first_relist()
+        runner = await self._metrics_page()
+        tasks = [asyncio.create_task(self._survived(work)) for work in self._background()]
+
+        async def stop() -> None:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        death = WatcherDeath(self._watchdog)
+        logging.getLogger("kopf").addHandler(death)
+        try:
+            await kopf.operator(
+                registry=kopf_handlers(
+                    registry=self._registry,
+                    loop=self._loop,
+                    watchdog=self._watchdog,
+                    credentials=self._credentials,
+                    stop=stop,
+                ),
+                settings=kopf_settings(),
+                standalone=True,
+                clusterwide=not self._settings.namespaces,
+                namespaces=self._settings.namespaces,
+                liveness_endpoint=f"http://{self._settings.health_address}/healthz",
+            )
+        finally:
+            logging.getLogger("kopf").removeHandler(death)
+            await stop()
+            await self._leader.release()
+            await runner.cleanup()
+
+    def _parts(self, sources: dict[str, MetricsSource], services: Services) -> Parts:
+        settings = self._settings
+        looker = Looker(self._cluster, self._registry)
+        reading = Reading(settings, sources)
+        return Parts(
+            settings=settings,
+            registry=self._registry,
+            targets=Targets(settings, new_forecaster=lambda: Ladder(season_s=settings.season_s)),
+            looker=looker,
+            reading=reading,
+            turner=Turner(settings=settings, looker=looker, reading=reading, services=services),
+            finisher=Finisher(
+                cluster=self._cluster,
+                events=Events(self._cluster, identity=settings.identity),
+                journal=FileJournal(settings.journal) if settings.journal else NoJournal(),
+                telemetry=self._telemetry,
+                leads=self._leader.leads,
+                status_s=settings.status_s,
+            ),
+            telemetry=self._telemetry,
+            clock=self._clock,
+        )
+
+    def _background(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        return (self._leader.run(), self._loop.run(), self._relists(), self._watchdog.run())
+
+    async def _survived(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception:
+            # The watchdog sees what stands still; this only says why.
+            logger.exception("a background task died")
+
+    async def _first_relist(self) -> None:
+        while not await self.relist(first=True):
+            await self._clock.sleep(5)
+
+    async def _relists(self) -> None:
+        jitter = random.Random()  # noqa: S311 (spreads load, keeps no secret)
+        while True:
+            await self._clock.sleep(self._settings.relist_s * jitter.uniform(0.9, 1.1))
+            await self.relist()
+
+    async def relist(self, *, first: bool = False) -> bool:
+        """Compares the registry with a list of our own; what differs is planned at once, and counted."""
+        try:
+            bodies = await self._cluster.autoscalers()
+        except ClusterError as error:
+            self._watchdog.relist_failed(answered=error.status != 0)
+            hint = f"; is the CRD of {API_VERSION} {KIND} installed?" if error.status == 404 else ""
+            logger.warning("relist: %s%s", error, hint)
+            return False
+        changed: tuple[Key, ...] = self._registry.reconcile(bodies)
+        if changed and not first:
+            for key in changed:
+                self._loop.bring_forward(key)
+            self._telemetry.divergence.inc(len(changed))
+            logger.warning("relist: the watch had not told of %s", ", ".join(map(str, changed[:5])))
+        self._watchdog.relisted(diverged=bool(changed) and not first)
+        return True
+
+    async def _metrics_page(self) -> web.AppRunner:
+        async def metrics(_: web.Request) -> web.Response:
+            self._telemetry.is_leader.set(self._leader.leads())
+            for name, age in self._watchdog.ages().items():
+                self._telemetry.age.labels(name).set(age)
+            return web.Response(body=self._telemetry.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+        app = web.Application()
+        app.add_routes([web.get("/metrics", metrics)])
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        host, _, port = self._settings.metrics_address.rpartition(":")
+        await web.TCPSite(runner, host.strip("[]") or None, int(port)).start()
+        return runner

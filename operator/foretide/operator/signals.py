@@ -1,0 +1,156 @@
+"""From a metric source's series to what the policies read: per-pod engine counters, the live backlog, the past.
+
+All targets of a source are read by one query. PromQL is built here from fixed templates; the only parts that vary are
+namespaces and pod names, as escaped label values. vLLM's metric names are understood old and new, and with the colon
+that some pipelines turn into an underscore.
+
+What is NOT promised: that labels are true. Whoever controls the scraping can forge them; see the threat model.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from foretide.operator.seams import Scrape, Series
+from foretide.policies.demand import EngineSamples
+from foretide.policies.flow import Backlog, DemandHistory, Floats, Trust, frozen
+
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "running": ("vllm:num_requests_running",),
+    "waiting": ("vllm:num_requests_waiting", "vllm:num_requests_waiting_by_reason"),
+    "finished": ("vllm:request_success_total", "vllm:e2e_request_latency_seconds_count"),
+    "prompt_tokens": ("vllm:request_prompt_tokens_sum",),
+    "output_tokens": ("vllm:request_generation_tokens_sum",),
+}
+"""Our word -> the engine's names for it, the preferred one first."""
+QUEUE = ("running", "waiting")
+_WORD_OF = {name.replace(":", "_"): (word, rank) for word, names in ALIASES.items() for rank, name in enumerate(names)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PodSeries:
+    """The engines of one source, by namespace and pod, and how far the answer may be relied on."""
+
+    pods: Mapping[tuple[str, str], EngineSamples]
+    trust: Trust
+    why: str = ""
+
+    def of(self, namespace: str, pods: Collection[str]) -> dict[str, EngineSamples]:
+        return {pod: samples for (space, pod), samples in self.pods.items() if space == namespace and pod in pods}
+
+    def matching(self, namespace: str, prefix: str) -> set[str]:
+        """Pods of a namespace whose names begin with `prefix-`."""
+        return {pod for space, pod in self.pods if space == namespace and pod.startswith(f"{prefix}-")}
+
+
+def selector(namespaces: Collection[str], *, words: Iterable[str] = tuple(ALIASES), pods_of: str = "") -> str:
+    """The one series selector for these namespaces; with `pods_of`, only for pods named after that target."""
+    names = "|".join(name.replace(":", "[:_]") for word in words for name in ALIASES[word])
+    spaces = "|".join(escaped_regex(name) for name in sorted(set(namespaces)))
+    pods = f'pod=~"{escaped_regex(pods_of)}-.+"' if pods_of else 'pod!=""'
+    return f'{{__name__=~"{names}",namespace=~"{spaces}",{pods}}}'
+
+
+def escaped_regex(text: str) -> str:
+    """A label value that a PromQL regular expression matches literally."""
+    quoted = "".join(f"\\{char}" if char in r"\.+*?()|[]{}^$" else char for char in text)
+    return quoted.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def pod_series(scrape: Scrape, *, needed: Collection[str] = tuple(ALIASES)) -> PodSeries:
+    """Engine counters per pod: the parts of one metric (finished reasons, engines) summed at each scrape."""
+    sums: dict[tuple[str, str], dict[str, dict[float, float]]] = defaultdict(dict)
+    for word, group in _by_word(scrape.series).items():
+        for pod, parts in group.items():
+            sums[pod][word] = _summed(parts)
+    pods = {pod: _samples(words, needed) for pod, words in sums.items() if all(word in words for word in needed)}
+    return PodSeries({pod: samples for pod, samples in pods.items() if len(samples.at)}, scrape.trust, scrape.why)
+
+
+def judged(history: DemandHistory, series: PodSeries) -> DemandHistory:
+    """The history, trusted no further than the answer that it was made from."""
+    if series.trust is Trust.FRESH or (series.trust is Trust.PARTIAL and history.trust is not Trust.FRESH):
+        return history
+    return replace(history, trust=series.trust, why=series.why)
+
+
+def settled(history: DemandHistory, *, until: float) -> DemandHistory:
+    """The history without newest bins that are not known yet and could not be: those that end after `until`.
+
+    What was to be known by then and is not stays a gap.
+    """
+    values, end = history.values, history.end
+    while len(values) and end > until and not np.isfinite(values[-1]).all():
+        values, end = values[:-1], end - history.step
+    return history if len(values) == len(history.values) else replace(history, values=frozen(values))
+
+
+def backlog(series: PodSeries, *, namespace: str, ready: Collection[str], now: float, scrape_s: float) -> Backlog:
+    """What runs and waits in the ready pods, from samples no older than two scrapes."""
+    seen = series.of(namespace, ready)
+    sound = {pod: samples for pod, samples in seen.items() if _newest_is_sound(samples, now, scrape_s)}
+    if not sound:
+        trust = series.trust if series.trust not in (Trust.FRESH, Trust.PARTIAL) else _missing(seen)
+        return Backlog(now, None, None, trust)
+    whole = len(sound) == len(set(ready)) and series.trust is Trust.FRESH
+    return Backlog(
+        at=now,
+        waiting=sum(float(samples.waiting[-1]) for samples in sound.values()),
+        running=sum(float(samples.running[-1]) for samples in sound.values()),
+        trust=Trust.FRESH if whole else Trust.PARTIAL,
+    )
+
+
+def _missing(seen: Mapping[str, EngineSamples]) -> Trust:
+    if not seen:
+        return Trust.ABSENT
+    good = all(np.isfinite(samples.waiting[-1]) and np.isfinite(samples.running[-1]) for samples in seen.values())
+    return Trust.STALE if good else Trust.INVALID
+
+
+def _newest_is_sound(samples: EngineSamples, now: float, scrape_s: float) -> bool:
+    age = now - float(samples.at[-1])
+    values = np.array([samples.waiting[-1], samples.running[-1]])
+    return -15.0 <= age <= 2 * scrape_s and bool(np.isfinite(values).all() and (values >= 0).all())
+
+
+def _by_word(series: Iterable[Series]) -> dict[str, dict[tuple[str, str], list[Series]]]:
+    """Series by our word and pod; where a pod offers several names of one word, only the preferred one."""
+    ranked: dict[tuple[str, tuple[str, str]], dict[int, list[Series]]] = defaultdict(lambda: defaultdict(list))
+    for one in series:
+        found = _WORD_OF.get(one.metric.replace(":", "_"))
+        pod = (one.labels.get("namespace", ""), one.labels.get("pod", ""))
+        if found and all(pod):
+            ranked[found[0], pod][found[1]].append(one)
+    grouped: dict[str, dict[tuple[str, str], list[Series]]] = defaultdict(dict)
+    for (word, pod), by_rank in ranked.items():
+        grouped[word][pod] = by_rank[min(by_rank)]
+    return grouped
+
+
+def _summed(parts: Iterable[Series]) -> dict[float, float]:
+    total: dict[float, float] = defaultdict(float)
+    for part in parts:
+        for at, value in zip(part.at.tolist(), part.values.tolist(), strict=True):
+            total[at] += value
+    return total
+
+
+def _samples(words: Mapping[str, Mapping[float, float]], needed: Collection[str]) -> EngineSamples:
+    """One row per scrape that has every needed metric.
+
+    An unsound row becomes a gap, unless it is the newest: that one stays and decides the trust.
+    """
+    shared = sorted(set.intersection(*(set(words[word]) for word in needed)))
+    table = np.array([[words[word].get(at, np.nan) if word in words else 0.0 for word in ALIASES] for at in shared])
+    at = np.array(shared)
+    if len(at):
+        keep = np.isfinite(table).all(axis=1) & (table >= 0).all(axis=1)
+        keep[-1] = True
+        at, table = at[keep], table[keep]
+    columns: dict[str, Floats] = {
+        word: frozen(table[:, i]) if len(at) else frozen(at) for i, word in enumerate(ALIASES)
+    }
+    return EngineSamples(at=frozen(at), **columns)

@@ -1,0 +1,263 @@
+"""From what a turn found and decided to the status that people read. Pure: dict out, nothing written here.
+
+Numbers are strings with a unit where they have one. Messages stay within 512 characters and never hold the body or the
+address of a metric source.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from foretide.operator.actuate import Actuation, Outcome
+from foretide.operator.look import Look, Unresolved
+from foretide.operator.registry import Entry
+from foretide.policies.flow import (
+    REQUESTS,
+    Act,
+    Decision,
+    DemandForecast,
+    Evidence,
+    Mode,
+    ReasonCode,
+    Trust,
+)
+from foretide.policies.words import explain
+
+MESSAGE_LIMIT = 512
+HISTORY_LIMIT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """All that one turn of one target brought about, for the status, the journal and the events."""
+
+    entry: Entry
+    at: float
+    found: Look | Unresolved | None
+    evidence: Evidence | None = None
+    decision: Decision | None = None
+    actuation: Actuation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    type: str
+    holds: bool | None
+    """None is Unknown."""
+    reason: str
+    message: str = ""
+
+
+def status_of(turn: Turn, *, before: Mapping[str, Any]) -> dict[str, Any]:
+    """The whole status after a turn; `before` gives transition times and the history."""
+    entry = turn.entry
+    status: dict[str, Any] = {
+        "observedGeneration": entry.generation,
+        "conditions": _conditions(turn, before),
+        "history": _history(turn, before),
+    }
+    if entry.resource is not None:
+        status["acceptedGeneration"] = entry.resource.generation
+    if turn.evidence is not None and turn.decision is not None:
+        status["pools"] = [_pool(turn.evidence, turn.decision, turn.actuation)]
+        status["lastDecision"] = _last_decision(turn.evidence, turn.decision)
+    else:
+        status |= {name: before[name] for name in ("pools", "lastDecision") if name in before}
+    return status
+
+
+def signature(status: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What makes a status worth writing at once: the verdict, the counts asked for, and the conditions."""
+    decision = status.get("lastDecision") or {}
+    return (
+        status.get("observedGeneration"),
+        decision.get("reason"),
+        tuple((pool.get("current"), pool.get("desired")) for pool in status.get("pools") or ()),
+        tuple((item["type"], item["status"], item["reason"]) for item in status.get("conditions") or ()),
+    )
+
+
+def patch_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """The merge patch that makes `after` of `before`: what is gone becomes null, else it would stay."""
+    patch: dict[str, Any] = dict.fromkeys(set(before) - set(after))
+    for name, value in after.items():
+        old = before.get(name)
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            patch[name] = patch_between(old, value)
+        elif value != old:
+            patch[name] = value
+    return patch
+
+
+def when(at: float) -> str:
+    """Kubernetes' way of writing a time."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _conditions(turn: Turn, before: Mapping[str, Any]) -> list[dict[str, Any]]:
+    known = {item.get("type"): item for item in before.get("conditions") or ()}
+    found = (_target_resolved(turn), _conflict(turn), _metrics(turn), _forecast(turn), _active(turn), _able(turn))
+    told = [condition for condition in found if condition is not None]
+    return [_written(item, known.get(item.type), turn) for item in (_ready(turn, told), *told)]
+
+
+def _written(condition: Condition, before: Mapping[str, Any] | None, turn: Turn) -> dict[str, Any]:
+    status = {True: "True", False: "False", None: "Unknown"}[condition.holds]
+    same = before is not None and before.get("status") == status
+    return {
+        "type": condition.type,
+        "status": status,
+        "observedGeneration": turn.entry.generation,
+        "lastTransitionTime": before["lastTransitionTime"] if same and before else when(turn.at),
+        "reason": condition.reason,
+        "message": shortened(condition.message),
+    }
+
+
+def _ready(turn: Turn, others: Sequence[Condition]) -> Condition:
+    """Whether the promise is being looked after, and otherwise the first thing that keeps us from it."""
+    entry = turn.entry
+    if entry.problems:
+        force = entry.resource
+        stays = f" (the spec of generation {force.generation} stays in force)" if force else ""
+        return Condition("Ready", False, "InvalidSpec", "; ".join(entry.problems) + stays)
+    for condition in others:
+        wrong = condition.holds if condition.type == "Conflict" else condition.holds is False
+        if wrong and condition.type in ("TargetResolved", "Conflict", "MetricsAvailable", "AbleToScale"):
+            return Condition("Ready", False, condition.reason, condition.message)
+    if turn.decision is None or turn.evidence is None:
+        return Condition("Ready", None, "Starting", "no decision yet")
+    text = explain(turn.decision, turn.evidence.pool)
+    if entry.warnings:
+        text = f"{'; '.join(entry.warnings)}. {text}"
+    return Condition("Ready", True, turn.decision.reason.code.value, text)
+
+
+def _target_resolved(turn: Turn) -> Condition | None:
+    if turn.found is None:
+        return None
+    if isinstance(turn.found, Unresolved):
+        return Condition("TargetResolved", False, turn.found.reason, turn.found.message)
+    target = turn.entry.resource.pool.target if turn.entry.resource else "target"
+    return Condition("TargetResolved", True, "Found", f"{target} has {turn.found.scale.replicas} replicas")
+
+
+def _metrics(turn: Turn) -> Condition | None:
+    if turn.evidence is None:
+        return None
+    history = turn.evidence.history
+    if history.trust is Trust.FRESH:
+        share = history.coverage(turn.evidence.rhythm.first_life_s)
+        return Condition("MetricsAvailable", True, "Fresh", f"{share:.0%} of the last window was measured")
+    fix = "; check that the source scrapes the pods with labels namespace and pod" * (history.trust is Trust.ABSENT)
+    message = f"{history.why}{fix}; until then replicas may only rise"
+    return Condition("MetricsAvailable", False, f"Metrics{history.trust.value}", message)
+
+
+def _forecast(turn: Turn) -> Condition | None:
+    if turn.evidence is None:
+        return None
+    forecast = turn.evidence.forecast
+    if forecast is None:
+        return Condition("ForecastHealthy", None, "NoForecast", "not enough demand was seen to forecast from")
+    if forecast.flagged:
+        return Condition("ForecastHealthy", False, "Fallback", forecast.flagged)
+    return Condition("ForecastHealthy", True, "Scored" if forecast.score else "Unscored", f"model {forecast.model}")
+
+
+def _conflict(turn: Turn) -> Condition | None:
+    if not isinstance(turn.found, Look):
+        return None
+    if turn.found.conflict:
+        return Condition("Conflict", True, "Conflict", turn.found.conflict)
+    return Condition("Conflict", False, "OnlyWriter")
+
+
+def _active(turn: Turn) -> Condition | None:
+    if turn.evidence is None:
+        return None
+    if turn.evidence.mode is not Mode.AUTO:
+        reasons = {Mode.RECOMMEND: ReasonCode.RECOMMEND_ONLY, Mode.PAUSED: ReasonCode.PAUSED}
+        code = reasons[turn.evidence.mode].value
+        return Condition("ScalingActive", False, code, f"mode {turn.evidence.mode.value} never writes replicas")
+    if turn.evidence.pool.conflict:
+        return Condition("ScalingActive", False, "Conflict", turn.evidence.pool.conflict)
+    return Condition("ScalingActive", True, "Auto")
+
+
+def _able(turn: Turn) -> Condition | None:
+    if turn.evidence is None:
+        return None
+    if turn.actuation is not None and turn.actuation.outcome in (Outcome.FAILED, Outcome.REFUSED):
+        return Condition("AbleToScale", False, "WriteFailed", turn.actuation.message)
+    stuck = turn.evidence.pool.unschedulable
+    if stuck:
+        return Condition("AbleToScale", True, "Unschedulable", f"{stuck} pods find no node with room")
+    return Condition("AbleToScale", True, "Ready")
+
+
+def _pool(evidence: Evidence, decision: Decision, actuation: Actuation | None) -> dict[str, Any]:
+    pool = evidence.pool
+    done = actuation is not None and actuation.outcome is Outcome.DONE
+    return {
+        "name": pool.name,
+        "current": decision.desired if done else pool.desired,
+        "desired": decision.desired,
+        "ready": pool.ready,
+        "starting": pool.starting,
+        "unschedulable": pool.unschedulable,
+    }
+
+
+def _last_decision(evidence: Evidence, decision: Decision) -> dict[str, Any]:
+    proposal = decision.proposal
+    told: dict[str, Any] = {
+        "time": when(decision.at),
+        "reason": decision.reason.code.value,
+        "message": shortened(explain(decision, evidence.pool)),
+        "leadTime": f"{evidence.cold_start.median_s:.0f}s",
+        "capacity": shortened(evidence.service.source),
+    }
+    if proposal is not None:
+        risks = {"oneFewer": -1, "atDesired": 0, "oneMore": 1}
+        found = {name: proposal.risk_at(proposal.replicas + offset) for name, offset in risks.items()}
+        told["binding"] = proposal.binding
+        told["leadTime"] = f"{proposal.horizon_s:.0f}s"
+        told["violationProbability"] = {name: f"{risk:.4f}" for name, risk in found.items() if risk is not None}
+    if evidence.forecast is not None:
+        told["forecast"] = _forecast_told(evidence.forecast)
+    return told
+
+
+def _forecast_told(forecast: DemandForecast) -> dict[str, Any]:
+    peaks = forecast.paths[:, :, REQUESTS].max(axis=1)
+    middle, high = np.quantile(peaks, [0.5, 0.95])
+    told: dict[str, Any] = {
+        "model": forecast.model,
+        "p50": f"{middle:.2f} req/s",
+        "p95": f"{high:.2f} req/s",
+    }
+    if forecast.score is not None:
+        score = forecast.score
+        told |= {"crps": f"{score.crps:.3f} req/s", "skill": f"{score.skill:.2f}", "origins": score.origins}
+    return told
+
+
+def _history(turn: Turn, before: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Newest first: what was written to the target."""
+    past = list(before.get("history") or ())
+    done = turn.actuation is not None and turn.actuation.outcome is Outcome.DONE
+    if done and turn.decision is not None and isinstance(turn.decision.verdict, Act):
+        order, reason = turn.decision.verdict.order, turn.decision.reason
+        told = {"time": when(turn.at), "from": order.before, "to": order.after}
+        past = [told | {"reason": reason.code.value, "message": shortened(reason.text)}, *past]
+    return past[:HISTORY_LIMIT]
+
+
+def shortened(text: str) -> str:
+    """Within the schema's limit, without control characters."""
+    clean = "".join(char if char.isprintable() else " " for char in text)
+    return clean if len(clean) <= MESSAGE_LIMIT else clean[: MESSAGE_LIMIT - 1] + "…"

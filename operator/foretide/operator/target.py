@@ -1,0 +1,78 @@
+"""What one life of the operator knows about one resource, from turn to turn.
+
+All of it may be lost at any time: a new life starts from the status, the metric history and the first-life rule.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from foretide.operator.look import Look
+from foretide.operator.pods import Starts
+from foretide.operator.registry import Entry
+from foretide.operator.seams import Key
+from foretide.operator.settings import Settings
+from foretide.policies.flow import ColdStart, DemandForecast, DemandHistory, Forecaster, Memory, ServiceModel
+
+
+@dataclass(slots=True)
+class Target:
+    """Mutable; owned by the loop."""
+
+    uid: str
+    memory: Memory
+    forecaster: Forecaster
+    starts: Starts
+    history: DemandHistory | None = None
+    past_read: bool = False
+    forecast: DemandForecast | None = None
+    service: ServiceModel | None = None
+    look: Look | None = None
+    pods: dict[str, float] = field(default_factory=dict)
+    """Names of pods of this target -> when each was last there."""
+    status: Mapping[str, Any] = field(default_factory=dict)
+    """As last written, or as found at the start."""
+    status_at: float = float("-inf")
+    planned_at: float = float("-inf")
+    busy: bool = False
+    """A plan of this target is under way; the fast pass leaves it alone."""
+
+    def saw(self, look: Look, *, now: float, keep_s: float) -> None:
+        """Takes in a look: the pods that are there, and those that were until lately."""
+        self.look = look
+        self.starts.watch(look.replicas)
+        self.pods |= {replica.name: now for replica in look.replicas}
+        self.pods = {name: at for name, at in self.pods.items() if now - at <= keep_s}
+
+
+class Targets:
+    """The targets of this life, made when first needed and dropped with their resource."""
+
+    def __init__(self, settings: Settings, *, new_forecaster: Callable[[], Forecaster]) -> None:
+        self._settings = settings
+        self._new_forecaster = new_forecaster
+        self._targets: dict[Key, Target] = {}
+
+    def of(self, entry: Entry, *, now: float) -> Target:
+        """The target of an entry; a resource created anew under an old name starts anew."""
+        target = self._targets.get(entry.key)
+        if target is None or target.uid != entry.uid:
+            prior = ColdStart(self._settings.cold_start_median_s, self._settings.cold_start_sigma)
+            target = Target(entry.uid, Memory(now), self._new_forecaster(), Starts(prior), status=entry.status)
+            self._targets[entry.key] = target
+        return target
+
+    def known(self, key: Key) -> Target | None:
+        return self._targets.get(key)
+
+    def keep_only(self, keys: Collection[Key]) -> tuple[Key, ...]:
+        """Drops the targets of resources that are gone; returns which."""
+        gone = tuple(key for key in self._targets if key not in keys)
+        for key in gone:
+            del self._targets[key]
+        return gone
+
+    def forget_what_was_watched(self, *, now: float) -> None:
+        """After a jump of the clock, every target watches a full window again before it may go down."""
+        for target in self._targets.values():
+            target.memory = Memory(now)

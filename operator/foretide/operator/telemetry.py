@@ -1,0 +1,88 @@
+"""The operator's own metrics: every name in one place. Prefix `foretide_`, base units.
+
+Names and labels are read by dashboards and alerts: add, never rename.
+"""
+
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from foretide.operator.seams import Key
+from foretide.operator.status import Turn
+from foretide.policies.flow import REQUESTS, Act, Trust
+
+_TARGET = ("namespace", "name")
+
+
+class Telemetry:
+    """One registry per process life, so that tests can make as many as they like."""
+
+    def __init__(self, *, version: str) -> None:
+        self.registry = CollectorRegistry()
+        counter = partial(Counter, registry=self.registry, namespace="foretide")
+        gauge = partial(Gauge, registry=self.registry, namespace="foretide")
+        histogram = partial(Histogram, registry=self.registry, namespace="foretide")
+        self.sweep_duration = histogram("sweep_duration_seconds", "Length of a pass over all targets", ["pass"])
+        self.sweep_lag = gauge("sweep_lag_seconds", "How much later than due the last plan began")
+        self.decisions = counter("decision_total", "Decisions", ["verdict", "reason"])
+        self.decision_at = gauge("decision_timestamp_seconds", "Time of the last decision", _TARGET)
+        self.replicas = gauge("replicas", "Replicas of a pool", [*_TARGET, "pool", "kind"])
+        self.demand = gauge("demand_requests_per_second", "Demand in the newest measured bin", _TARGET)
+        self.risk = gauge("violation_probability_ratio", "Risk at the desired count", _TARGET)
+        self.forecast_crps = gauge("forecast_crps_requests_per_second", "CRPS of matured forecasts", _TARGET)
+        self.forecast_skill = gauge("forecast_skill_ratio", "1 - CRPS / CRPS of the last value", _TARGET)
+        self.blind = gauge("blind_targets", "Targets without fresh metrics")
+        self.targets = gauge("targets", "Targets of the last plan")
+        self.global_hold = gauge("global_hold", "1 while nothing may go down because too much would")
+        self.rejected = counter("metrics_rejected_total", "Metric answers that were not fresh, by trust", ["why"])
+        self.divergence = counter("watch_divergence_total", "Resources that the relist found changed unseen")
+        self.writes = counter("scale_write_total", "Writes to /scale", ["result"])
+        self.status_writes = counter("status_write_total", "Writes of a status", ["result"])
+        self.is_leader = gauge("lease_is_leader", "1 while this process leads")
+        self.age = gauge("age_seconds", "Age of the last sign of life", ["of"])
+        info = gauge("build_info", "Always 1", ["version"])
+        info.labels(version).set(1)
+
+    def page(self) -> bytes:
+        return generate_latest(self.registry)
+
+    def count(self, turn: Turn) -> None:
+        """Takes in one finished turn."""
+        if turn.evidence is None or turn.decision is None:
+            return
+        key, evidence, decision = turn.entry.key, turn.evidence, turn.decision
+        verdict = "act" if isinstance(decision.verdict, Act) else "hold"
+        self.decisions.labels(verdict, decision.reason.code.value).inc()
+        self.decision_at.labels(*_labels(key)).set(decision.at)
+        if turn.actuation is not None:
+            self.writes.labels(turn.actuation.outcome.value).inc()
+        pool = evidence.pool
+        counts = {"current": pool.desired, "ready": pool.ready, "starting": pool.starting, "desired": decision.desired}
+        for kind, count in counts.items():
+            self.replicas.labels(*_labels(key), pool.name, kind).set(count)
+        if evidence.history.trust is not Trust.FRESH:
+            self.rejected.labels(evidence.history.trust.value).inc()
+        self._count_forecast(turn)
+
+    def _count_forecast(self, turn: Turn) -> None:
+        if turn.evidence is None or turn.decision is None:
+            return
+        labels, history = _labels(turn.entry.key), turn.evidence.history
+        if len(history.values):
+            self.demand.labels(*labels).set(float(history.values[-1, REQUESTS]))
+        proposal, forecast = turn.decision.proposal, turn.evidence.forecast
+        if proposal is not None and (risk := proposal.risk_at(proposal.replicas)) is not None:
+            self.risk.labels(*labels).set(risk)
+        if forecast is not None and forecast.score is not None:
+            self.forecast_crps.labels(*labels).set(forecast.score.crps)
+            self.forecast_skill.labels(*labels).set(forecast.score.skill)
+
+    def forget(self, key: Key) -> None:
+        """Drops the series of a resource that is gone."""
+        for gauge in (self.decision_at, self.demand, self.risk, self.forecast_crps, self.forecast_skill):
+            gauge.remove_by_labels({"namespace": key.namespace, "name": key.name})
+        self.replicas.remove_by_labels({"namespace": key.namespace, "name": key.name})
+
+
+def _labels(key: Key) -> tuple[str, str]:
+    return key.namespace, key.name

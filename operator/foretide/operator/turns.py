@@ -1,0 +1,107 @@
+"""One turn of one target: look, read, decide. Nothing is written here; finish.py does that."""
+
+import asyncio
+import logging
+
+from foretide.operator.look import Look, Looker, Unresolved
+from foretide.operator.reading import Reading
+from foretide.operator.registry import Entry
+from foretide.operator.resource import Resource
+from foretide.operator.service import Services
+from foretide.operator.settings import Settings
+from foretide.operator.signals import PodSeries
+from foretide.operator.status import Turn
+from foretide.operator.target import Target
+from foretide.policies.flow import Act, Mode, Trust
+from foretide.policies.turn import Sight, plan_turn, relief_turn
+
+logger = logging.getLogger(__name__)
+
+
+class Turner:
+    """Takes turns. A turn that fails is a turn too: it holds, and says that it failed."""
+
+    def __init__(self, *, settings: Settings, looker: Looker, reading: Reading, services: Services) -> None:
+        self._settings = settings
+        self._looker = looker
+        self._reading = reading
+        self._services = services
+
+    async def plan(self, entry: Entry, target: Target, series: PodSeries | None, *, now: float) -> Turn:
+        """A full turn on what `series` says of the last minutes."""
+        if entry.resource is None or series is None:
+            return Turn(entry, now, None)
+        try:
+            return await self._planned(entry, entry.resource, target, series, now)
+        except Exception:
+            logger.exception("%s: turn failed", entry.key)
+            return Turn(entry, now, Unresolved("InternalError", "the turn failed; see the operator's log"))
+
+    async def relieve(self, entry: Entry, target: Target, series: PodSeries, *, now: float) -> Turn | None:
+        """The fast pass: a turn that adds replicas, or None.
+
+        Decided on the last look first, which costs nothing; if that would act, on a fresh one, and only then for real.
+        """
+        if entry.resource is None or target.look is None:
+            return None
+        if self._relief(entry, target, target.look, series, now) is None:
+            return None
+        found = await self._looker.look(entry.resource)
+        if isinstance(found, Unresolved) or target.busy:
+            return None
+        target.look = found
+        return self._relief(entry, target, found, series, now)
+
+    async def _planned(self, entry: Entry, resource: Resource, target: Target, series: PodSeries, now: float) -> Turn:
+        found = await self._looker.look(resource)
+        if isinstance(found, Unresolved):
+            return Turn(entry, now, found)
+        target.saw(found, now=now, keep_s=self._reading.window_s(resource.source))
+        if not target.past_read and series.trust in (Trust.FRESH, Trust.PARTIAL):
+            past = await self._reading.past(resource, now=now)
+            target.history, target.past_read = past or target.history, past is not None
+        target.history = self._reading.history(series, resource=resource, target=target, look=found, now=now)
+        target.service = self._services.of(resource, target.history)
+        evidence, decision = await asyncio.to_thread(
+            plan_turn,
+            spec=resource.spec,
+            sight=self._sight(resource, target, found, series, now),
+            memory=target.memory,
+            forecaster=target.forecaster,
+            rhythm=self._settings.rhythm,
+            paths=self._settings.paths,
+        )
+        target.forecast = evidence.forecast
+        return Turn(entry, now, found, evidence, decision)
+
+    def _relief(self, entry: Entry, target: Target, look: Look, series: PodSeries, now: float) -> Turn | None:
+        resource = entry.resource
+        if resource is None:
+            return None
+        evidence, decision = relief_turn(
+            spec=resource.spec,
+            sight=self._sight(resource, target, look, series, now),
+            memory=target.memory,
+            rhythm=self._settings.rhythm,
+            forecast=target.forecast,
+        )
+        return Turn(entry, now, look, evidence, decision) if isinstance(decision.verdict, Act) else None
+
+    def _sight(self, resource: Resource, target: Target, look: Look, series: PodSeries, now: float) -> Sight:
+        if target.history is None or target.service is None:
+            raise RuntimeError("a target is read before it is decided on")
+        return Sight(
+            now=now,
+            pool=look.pool(resource),
+            history=target.history,
+            backlog=self._reading.backlog(series, resource=resource, look=look, now=now),
+            service=target.service,
+            cold_start=target.starts.cold_start(),
+        )
+
+
+def relievable(entry: Entry, target: Target | None) -> bool:
+    """Whether the fast pass may do something: in mode Auto, planned before, and not being planned right now."""
+    if target is None or target.busy or entry.resource is None or entry.resource.spec.mode is not Mode.AUTO:
+        return False
+    return target.look is not None and target.history is not None and target.service is not None

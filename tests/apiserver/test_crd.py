@@ -1,0 +1,179 @@
+"""The schema on a real API server: what is refused there never reaches the operator."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from foretide.cli.bed.bed import Bed
+from foretide.cli.bed.processes import BedFailed
+from foretide.operator.resource import parse
+from foretide.operator.status import shortened
+
+pytestmark = pytest.mark.bed
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "inferenceautoscaler.yaml"
+
+
+def example(**changes: Any) -> dict[str, Any]:
+    """The ten-line resource; a change is `a.b.0.c=value`, with `__` for the dots."""
+    body: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
+    for path, value in changes.items():
+        *steps, last = path.split("__")
+        inner: Any = body["spec"]
+        for step in steps:
+            inner = inner[int(step)] if step.isdigit() else inner.setdefault(step, {})
+        inner[last] = copy.deepcopy(value)
+    return body
+
+
+def created(bed: Bed, body: dict[str, Any], namespace: str, *options: str) -> dict[str, Any]:
+    """What the API server makes of a resource. Raises BedFailed with its complaint."""
+    arguments = ("create", "-n", namespace, "-o", "json", *options, "-f", "-")
+    stored: dict[str, Any] = json.loads(bed.kubectl(*arguments, stdin=json.dumps(body)))
+    return stored
+
+
+def test_the_ten_line_resource_is_stored_with_every_default(with_crd: Bed, namespace: str) -> None:
+    spec = created(with_crd, example(), namespace)["spec"]
+    assert spec["mode"] == "Recommend"
+    assert spec["engine"] == "vllm"
+    assert spec["metrics"] == {"source": "default"}
+    assert spec["objective"]["maxViolationProbability"] == "0.01"
+    assert spec["objective"]["window"] == "5m"
+    pool = spec["pools"][0]
+    assert (pool["name"], pool["role"], pool["minReplicas"], pool["gpusPerReplica"]) == ("main", "aggregated", 1, 1)
+    assert pool["targetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llama"}
+
+
+def test_the_operator_reads_the_stored_resource_as_it_reads_the_written_one(with_crd: Bed, namespace: str) -> None:
+    stored, written = parse(created(with_crd, example(), namespace)), parse(example())
+    assert stored.problems == ()
+    assert stored.resource is not None
+    assert written.resource is not None
+    assert stored.resource.pool == written.resource.pool
+    assert stored.resource.spec.objective == written.resource.spec.objective
+
+
+ACCEPTED = [
+    {"objective__ttft__percentile": 50},
+    {"objective__ttft__percentile": "99.9"},
+    {"objective__ttft__threshold": "1m30s"},
+    {"objective__tpot": {"threshold": "25ms"}},
+    {"objective__window": "90s"},
+    {"objective__maxViolationProbability": "0.0005"},
+    {"mode": "Paused"},
+    {"pools__0__targetRef": {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet", "name": "x"}},
+    {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 60, "selectPolicy": "Disabled"}}},
+]
+
+
+@pytest.mark.parametrize("changes", ACCEPTED, ids=str)
+def test_what_is_meant_is_accepted_by_schema_and_operator(
+    with_crd: Bed, namespace: str, changes: dict[str, Any]
+) -> None:
+    stored = created(with_crd, example(**changes), namespace, "--dry-run=server")
+    assert parse(stored).problems == ()
+
+
+REFUSED = [
+    ({"objective__ttft__threshold": 500}, "spec.objective.ttft.threshold", "like 500ms"),
+    ({"objective__ttft__threshold": "500"}, "spec.objective.ttft.threshold", "like 500ms"),
+    ({"objective__ttft__threshold": "-5s"}, "spec.objective.ttft.threshold", "like 500ms"),
+    ({"objective__ttft__threshold": "0ms"}, "spec.objective.ttft.threshold", "between 1ms and 1h"),
+    ({"objective__ttft__threshold": "2h"}, "spec.objective.ttft.threshold", "between 1ms and 1h"),
+    ({"objective__ttft__percentile": 0}, "spec.objective.ttft.percentile", "above 0 and below 100"),
+    ({"objective__ttft__percentile": 101}, "spec.objective.ttft.percentile", "above 0 and below 100"),
+    ({"objective__ttft__percentile": "100"}, "spec.objective.ttft.percentile", "above 0 and below 100"),
+    ({"objective__ttft__percentile": 99.9}, "spec.objective.ttft.percentile", "integer,string"),
+    ({"objective": {}}, "spec.objective", "at least one of ttft, tpot, e2e"),
+    ({"objective__maxViolationProbability": "1.5"}, "spec.objective.maxViolationProbability", "'1.5' is not a prob"),
+    ({"objective__maxViolationProbability": "0.0"}, "spec.objective.maxViolationProbability", "above 0 and below 1"),
+    ({"objective__window": "5"}, "spec.objective.window", "'5' is not a duration with a unit"),
+    ({"objective__window": "1s"}, "spec.objective.window", "between 10s and 24h"),
+    ({"pools__0__minReplicas": 20}, "spec.pools[0].minReplicas", "minReplicas is above maxReplicas"),
+    ({"pools__0__maxReplicas": 4.5}, "spec.pools[0].maxReplicas", "integer"),
+    ({"pools__0__maxReplicas": "4"}, "spec.pools[0].maxReplicas", "integer"),
+    ({"pools__0__maxReplicas": 2**40}, "spec.pools[0].maxReplicas", "10000"),
+    ({"pools__0__targetRef__name": "../secrets/x"}, "spec.pools[0].targetRef.name", "should match"),
+    ({"pools__0__accelerator": ""}, "spec.pools[0].accelerator", "at least 1 char"),
+    ({"pools": []}, "spec.pools", "at least 1 item"),
+    ({"mode": "Automatic"}, "spec.mode", '"Recommend", "Auto", "Paused"'),
+    ({"engine": "tgi"}, "spec.engine", "vllm"),
+    ({"actuation": "keda"}, "spec.actuation", "scale"),
+    ({"behavior": {"scaleUp": {"policies": [{"type": "Pods"}]}}}, "spec.behavior.scaleUp.policies[0]", "Required"),
+    ({"warmPool": 3}, "spec.warmPool", "unknown field"),
+    ({"pools__0__maxReplica": 3}, "spec.pools[0].maxReplica", "unknown field"),
+]
+
+
+@pytest.mark.parametrize(("changes", "field", "words"), REFUSED, ids=str)
+def test_what_makes_no_sense_is_refused_with_its_field_and_a_way_out(
+    with_crd: Bed, namespace: str, changes: dict[str, Any], field: str, words: str
+) -> None:
+    with pytest.raises(BedFailed) as refusal:
+        created(with_crd, example(**changes), namespace, "--dry-run=server")
+    message = str(refusal.value)
+    assert field in message
+    assert words in message
+
+
+def test_two_pools_are_refused_for_now(with_crd: Bed, namespace: str) -> None:
+    body = example()
+    body["spec"]["pools"].append(body["spec"]["pools"][0] | {"name": "other"})
+    with pytest.raises(BedFailed, match="at most 1 item"):
+        created(with_crd, body, namespace)
+
+
+def test_a_target_cannot_be_exchanged_for_another(with_crd: Bed, namespace: str) -> None:
+    created(with_crd, example(), namespace)
+    patch = json.dumps([{"op": "replace", "path": "/spec/pools/0/targetRef/name", "value": "other"}])
+    with pytest.raises(BedFailed, match="targetRef is immutable"):
+        with_crd.kubectl("patch", "-n", namespace, "infa", "llama", "--type=json", "-p", patch)
+
+
+def test_without_strict_validation_an_unknown_field_is_pruned_and_the_operator_warns(
+    with_crd: Bed, namespace: str
+) -> None:
+    from foretide.operator.registry import Registry
+
+    body = json.dumps(example(warmPool=3))
+    with_crd.kubectl("apply", "-n", namespace, "--validate=ignore", "-f", "-", stdin=body)
+    stored = with_crd.get("-n", namespace, "infa", "llama")
+    registry = Registry()
+    registry.see(stored)
+    assert "warmPool" not in stored["spec"]
+    assert registry.entries()[0].resource is not None
+    assert registry.entries()[0].warnings == ("spec.warmPool: unknown field; remove it or correct its name",)
+
+
+def test_a_status_cannot_be_written_with_the_spec_nor_with_a_wrong_type(with_crd: Bed, namespace: str) -> None:
+    stored = created(with_crd, example() | {"status": {"acceptedGeneration": 7}}, namespace)
+    assert "status" not in stored
+    patch = json.dumps({"status": {"acceptedGeneration": "seven"}})
+    with pytest.raises(BedFailed, match="acceptedGeneration"):
+        with_crd.kubectl("patch", "-n", namespace, "infa", "llama", "--subresource=status", "--type=merge", "-p", patch)
+
+
+def test_get_prints_the_columns_an_on_call_engineer_reads(with_crd: Bed, namespace: str) -> None:
+    created(with_crd, example(), namespace)
+    status = {
+        "pools": [{"name": "main", "current": 3, "desired": 5}],
+        "lastDecision": {"violationProbability": {"atDesired": "0.0040"}},
+        "conditions": [
+            {
+                "type": "Ready",
+                "status": "True",
+                "reason": "DemandRises",
+                "message": shortened("x" * 600),
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }
+        ],
+    }
+    patch = json.dumps({"status": status})
+    with_crd.kubectl("patch", "-n", namespace, "infa", "llama", "--subresource=status", "--type=merge", "-p", patch)
+    header, row = with_crd.kubectl("get", "-n", namespace, "infa").splitlines()
+    assert header.split() == ["NAME", "TARGET", "MODE", "REPLICAS", "DESIRED", "RISK", "REASON", "AGE"]
+    assert row.split()[:7] == ["llama", "llama", "Recommend", "3", "5", "0.0040", "DemandRises"]

@@ -1,0 +1,258 @@
+"""The operator as a process on a real control plane with a real Prometheus, in accelerated time."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from engines import Engines, deployment, engines
+
+from foretide.cli.bed.bed import Bed
+from foretide.cli.bed.processes import free_port
+
+pytestmark = pytest.mark.bed
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "inferenceautoscaler.yaml"
+FAST = {"scaleDown": {"stabilizationWindowSeconds": 2, "policies": [{"type": "Pods", "value": 4, "periodSeconds": 2}]}}
+PATIENCE_S = 120.0
+
+
+@dataclass
+class Running:
+    """An operator process of one namespace."""
+
+    bed: Bed
+    namespace: str
+    process: subprocess.Popen[bytes]
+    health: int
+    metrics: int
+    log: Path
+
+    def status(self) -> dict[str, Any]:
+        return self.bed.get("-n", self.namespace, "infa", "llama").get("status") or {}
+
+    def replicas(self) -> int:
+        return int(self.bed.get("-n", self.namespace, "deployment", "llama")["spec"]["replicas"])
+
+    def reason(self) -> str:
+        return next((item["reason"] for item in self.status().get("conditions", ()) if item["type"] == "Ready"), "")
+
+    def until(self, what: Callable[[], bool]) -> None:
+        """Waits until it holds; shows the log if it never does."""
+        end = time.monotonic() + PATIENCE_S
+        while not what():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < end, f"{json.dumps(self.status(), indent=1)}\n{self.log.read_text()[-4000:]}"
+            time.sleep(0.3)
+
+    def page(self, port: int, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+
+@contextmanager
+def operator(bed: Bed, namespace: str, folder: Path, **options: str) -> Iterator[Running]:
+    """An operator that plans every 2 s on a grid of 2 s, and lowers after having watched for 10 s."""
+    health, metrics = free_port(), free_port()
+    usual = {
+        "kubeconfig": bed.kubeconfig,
+        "source": f"default={bed.prometheus.url}",
+        "scrape-interval": f"{bed.prometheus.scrape_s:g}s",
+        "namespace": namespace,
+        "lease-namespace": namespace,
+        "plan-interval": "2s",
+        "relief-interval": "1s",
+        "step": "2s",
+        "first-life": "10s",
+        "backfill": "2m",
+        "relist-interval": "5s",
+        "status-interval": "2s",
+        "cold-start": "2s",
+        "cold-start-sigma": "0.1",
+        "cache": folder / "cache",
+        "journal": folder / "journal.jsonl",
+        "health": f"127.0.0.1:{health}",
+        "metrics": f"127.0.0.1:{metrics}",
+    }
+    given = {name.replace("_", "-"): value for name, value in options.items()}
+    flags = [f"--{name}={value}" for name, value in (usual | given).items()]
+    log = folder / "operator.log"
+    with log.open("ab") as file:
+        process = subprocess.Popen(
+            [Path(sys.executable).with_name("foretide"), "operator", *flags],
+            stdout=file,
+            stderr=file,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        )
+    running = Running(bed, namespace, process, health, metrics, log)
+    try:
+        yield running
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.wait(timeout=15)
+
+
+@pytest.fixture
+def world(with_crd: Bed, namespace: str) -> Iterator[Engines]:
+    """Two ready replicas that serve 1 request/s together."""
+    if not with_crd.get("nodes")["items"]:
+        with_crd.add_gpu_nodes(2)
+    with_crd.apply(deployment(replicas=2), namespace=namespace)
+    with engines(with_crd, namespace, rate=1.0) as farm:
+        yield farm
+
+
+def apply(farm: Engines, **spec: Any) -> None:
+    """The ten-line resource in mode Auto, for a model that nobody has profiled."""
+    body = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
+    body["spec"] |= {"mode": "Auto", "model": "acme/unknown", "behavior": FAST} | spec
+    farm.bed.apply(body, namespace=farm.namespace)
+
+
+def test_a_rising_demand_raises_replicas_and_a_falling_one_lowers_them(world: Engines, tmp_path: Path) -> None:
+    with operator(world.bed, world.namespace, tmp_path) as running:
+        apply(world)
+        running.until(lambda: running.status().get("lastDecision", {}).get("forecast") is not None)
+        world.rate = 4.0
+        running.until(lambda: running.replicas() >= 6)
+        high = running.replicas()
+        running.until(lambda: running.status()["pools"][0]["ready"] == high)
+        world.rate = 0.5
+        running.until(lambda: running.replicas() < high)
+        stored = world.bed.get("-n", world.namespace, "infa", "llama")
+        described = world.bed.kubectl("describe", "-n", world.namespace, "infa", "llama")
+    assert "finalizers" not in stored["metadata"]
+    assert not [name for name in stored["metadata"]["annotations"] if "kopf" in name]
+    assert {change["reason"] for change in stored["status"]["history"]} <= {"DemandRises", "DemandFalls", "Backlog"}
+    for word in ("Violation Probability", "Lead Time", "Forecast", "Reason", "Scaled"):
+        assert word in described
+
+
+def test_a_killed_operator_comes_back_without_a_wrong_move(world: Engines, tmp_path: Path) -> None:
+    world.rate = 4.0
+    with operator(world.bed, world.namespace, tmp_path) as first:
+        apply(world)
+        first.until(lambda: first.replicas() >= 6)
+        first.process.kill()
+        first.process.wait()
+    before = first.replicas()
+    with operator(world.bed, world.namespace, tmp_path, first_life="10m") as second:
+        second.until(lambda: "leads" in second.log.read_text().rpartition("Initial authentication")[2])
+        at = second.status()["lastDecision"]["time"]
+        second.until(lambda: second.status()["lastDecision"]["time"] > at)
+        time.sleep(4)
+        assert second.replicas() >= before
+
+
+def test_without_prometheus_the_count_holds_and_the_status_says_why(world: Engines, tmp_path: Path) -> None:
+    with operator(world.bed, world.namespace, tmp_path) as running:
+        apply(world)
+        running.until(lambda: running.status().get("lastDecision", {}).get("forecast") is not None)
+        world.bed.prometheus.stop()
+        try:
+            running.until(lambda: running.reason() == "MetricsAbsent")
+            held = running.replicas()
+            time.sleep(12)
+            assert running.replicas() == held
+            message = next(item["message"] for item in running.status()["conditions"] if item["type"] == "Ready")
+            assert "source default: unreachable" in message
+            assert running.page(running.health, "/healthz")[0] == 200, "a source that is down is no fault of ours"
+        finally:
+            world.bed.prometheus.start()
+        running.until(lambda: running.reason() not in ("MetricsAbsent", "MetricsStale"))
+
+
+def test_impossible_metrics_hold_the_count(world: Engines, tmp_path: Path) -> None:
+    world.running = "NaN"
+    with operator(world.bed, world.namespace, tmp_path) as running:
+        apply(world)
+        running.until(lambda: running.reason() == "MetricsInvalid")
+        time.sleep(11)
+        assert running.replicas() == 2
+
+
+def test_a_target_of_an_hpa_is_a_conflict_and_is_left_alone(world: Engines, tmp_path: Path) -> None:
+    world.rate = 4.0
+    world.bed.kubectl("autoscale", "-n", world.namespace, "deployment/llama", "--min=2", "--max=3")
+    with operator(world.bed, world.namespace, tmp_path) as running:
+        apply(world)
+        running.until(lambda: running.reason() == "Conflict")
+        time.sleep(6)
+        assert running.replicas() <= 3
+        assert running.status()["history"] == []
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"), [({"name": "nobody"}, "TargetNotFound"), ({"kind": "DaemonSet"}, "TargetNotScalable")]
+)
+def test_a_target_that_cannot_be_scaled_says_so(
+    world: Engines, tmp_path: Path, target: dict[str, str], reason: str
+) -> None:
+    pool = {"targetRef": {"name": "llama"} | target, "accelerator": "H100", "maxReplicas": 4}
+    with operator(world.bed, world.namespace, tmp_path) as running:
+        apply(world, pools=[pool])
+        running.until(lambda: running.reason() == reason)
+    events = world.bed.kubectl("get", "-n", world.namespace, "events", "-o", "json")
+    assert reason in {event["reason"] for event in json.loads(events)["items"]}
+
+
+def test_recommend_publishes_and_never_acts_and_a_pause_is_obeyed(world: Engines, tmp_path: Path) -> None:
+    world.rate = 4.0
+    with operator(world.bed, world.namespace, tmp_path) as running:
+        apply(world, mode="Recommend")
+        running.until(lambda: running.status().get("pools", [{}])[0].get("desired", 0) >= 6)
+        assert running.replicas() == 2
+        annotation = "autoscaling.foretide.io/paused=true"
+        world.bed.kubectl("annotate", "-n", world.namespace, "infa", "llama", annotation)
+        running.until(lambda: running.reason() == "Paused")
+        world.bed.kubectl(
+            "patch", "-n", world.namespace, "infa", "llama", "--type=merge", "-p", '{"spec":{"mode":"Auto"}}'
+        )
+        time.sleep(5)
+        assert running.replicas() == 2
+        world.bed.kubectl("annotate", "-n", world.namespace, "infa", "llama", "autoscaling.foretide.io/paused-")
+        running.until(lambda: running.replicas() >= 6)
+
+
+def test_its_own_metrics_and_health_tell_how_it_is(world: Engines, tmp_path: Path) -> None:
+    with operator(world.bed, world.namespace, tmp_path) as running:
+        apply(world)
+        running.until(lambda: bool(running.status()))
+        code, health = running.page(running.health, "/healthz")
+        assert (code, json.loads(health)) == (200, {"watchdog": "ok"})
+        metrics = running.page(running.metrics, "/metrics")[1]
+    for name in ("sweep_duration_seconds_count", "decision_total", "watch_divergence_total 0.0", "lease_is_leader 1.0"):
+        assert f"foretide_{name}" in metrics
+
+
+def test_of_two_operators_one_acts_and_the_other_takes_over(world: Engines, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    with (
+        operator(world.bed, world.namespace, tmp_path / "one") as one,
+        operator(world.bed, world.namespace, tmp_path / "two") as two,
+    ):
+        apply(world)
+        one.until(lambda: any(" leads" in each.log.read_text() for each in (one, two)))
+        time.sleep(3)
+        leading = [each for each in (one, two) if "lease_is_leader 1.0" in each.page(each.metrics, "/metrics")[1]]
+        assert len(leading) == 1
+        leading[0].process.send_signal(signal.SIGTERM)
+        leading[0].process.wait(timeout=15)
+        other = two if leading[0] is one else one
+        other.until(lambda: "lease_is_leader 1.0" in other.page(other.metrics, "/metrics")[1])

@@ -1,0 +1,111 @@
+"""Engines behind real pods, for a real Prometheus: they finish `rate` requests/s together, shared evenly."""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from foretide.cli.bed.bed import Bed
+
+PAGE = """\
+vllm:num_requests_running{{namespace="{space}",pod="{pod}"}} {running}
+vllm:num_requests_waiting{{namespace="{space}",pod="{pod}"}} {waiting}
+vllm:request_success_total{{namespace="{space}",pod="{pod}",finished_reason="stop"}} {done}
+vllm:request_success_total{{namespace="{space}",pod="{pod}",finished_reason="length"}} 0
+vllm:request_prompt_tokens_sum{{namespace="{space}",pod="{pod}"}} {prompt}
+vllm:request_generation_tokens_sum{{namespace="{space}",pod="{pod}"}} {output}
+"""
+
+
+def deployment(name: str = "llama", replicas: int = 2) -> dict[str, Any]:
+    labels = {"app": name}
+    pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "engine", "image": "engine"}]}}
+    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": pod}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+
+
+@dataclass
+class Engines:
+    """What the pods of a namespace say; set `rate`, `waiting` or `running` at any time."""
+
+    bed: Bed
+    namespace: str
+    rate: float = 0.0
+    waiting: float = 0.0
+    running: str = "1"
+    done: dict[str, float] = field(default_factory=dict)
+    at: float = field(default_factory=time.monotonic)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def targets(self, port: int) -> str:
+        """For http_sd_configs: the pods that are ready now."""
+        pods = self.bed.get("-n", self.namespace, "pods", "-l", "app=llama")["items"]
+        names = [pod["metadata"]["name"] for pod in pods if _is_ready(pod)]
+        with self.lock:
+            self._advance()
+            self.done = {name: self.done.get(name, 0.0) for name in names}
+        address = [f"127.0.0.1:{port}"]
+        return json.dumps([{"targets": address, "labels": {"__metrics_path__": f"/{name}"}} for name in names])
+
+    def page(self, pod: str) -> str | None:
+        with self.lock:
+            self._advance()
+            if pod not in self.done:
+                return None
+            done = self.done[pod]
+            return PAGE.format(
+                space=self.namespace,
+                pod=pod,
+                running=self.running,
+                waiting=self.waiting / len(self.done),
+                done=done,
+                prompt=1000 * done,
+                output=200 * done,
+            )
+
+    def _advance(self) -> None:
+        now = time.monotonic()
+        for name in self.done:
+            self.done[name] += self.rate / len(self.done) * (now - self.at)
+        self.at = now
+
+
+@contextmanager
+def engines(bed: Bed, namespace: str, *, rate: float) -> Iterator[Engines]:
+    """Scraped by the bed's Prometheus until the context ends."""
+    farm = Engines(bed, namespace, rate)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            port = self.server.server_address[1]
+            found = farm.targets(int(port)) if self.path == "/targets" else farm.page(self.path.strip("/"))
+            self.send_response(200 if found else 404)
+            self.send_header("Content-Type", "application/json" if self.path == "/targets" else "text/plain")
+            self.end_headers()
+            self.wfile.write((found or "").encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    job = re.sub(r"\W", "-", namespace)
+    bed.prometheus.discover(job, f"http://127.0.0.1:{server.server_address[1]}/targets")
+    try:
+        yield farm
+    finally:
+        bed.prometheus.forget(job)
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _is_ready(pod: dict[str, object]) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or []  # type: ignore[attr-defined]
+    return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)

@@ -1,0 +1,64 @@
+"""`foretide status` and `foretide explain`: a published status becomes words."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from shell import LLAMA, world
+
+from foretide.cli.inspect import explained, table
+from foretide.cli.main import run
+
+
+async def published(**spec: Any) -> dict[str, Any]:
+    """A resource with the status that the operator really writes."""
+    found = world()
+    found.deploy(replicas=3, **spec)
+    found.serve(45.0, pods=3)
+    await found.plan()
+    return found.cluster.resources[LLAMA] | {"status": found.status()}
+
+
+async def test_the_story_of_a_decision_has_counts_risks_forecast_and_changes() -> None:
+    text = "\n".join(explained(await published()))
+    for words in (
+        "prod/llama  mode Auto  DemandRises",
+        "main: 3 -> 5 replicas",
+        "pool main: 5 replicas, 5 desired; 3 ready",
+        "probability that a window breaks the objective: one fewer 1.0000, as proposed 0.0000, one more 0.0000",
+        "forecast of the peak (last): median 45.00 req/s, 95 % 45.00 req/s",
+        "3 -> 5  DemandRises",
+    ):
+        assert words in text
+
+
+async def test_troubles_are_told_and_what_is_merely_off_is_not() -> None:
+    lines = explained(await published(mode="Recommend", metrics={"source": "other"}))
+    assert any(line.startswith("  MetricsAvailable: metrics.source: 'other'") for line in lines)
+    assert not any("ScalingActive" in line for line in lines)
+
+
+def test_a_resource_without_status_says_that_nobody_looked() -> None:
+    body = {"metadata": {"namespace": "prod", "name": "x"}, "spec": {}}
+    assert explained(body) == ["prod/x: no operator has looked at it yet"]
+
+
+def test_columns_line_up() -> None:
+    assert table([("A", "BB"), ("long", "x")]).splitlines() == ["A      BB", "long   x"]
+
+
+@pytest.mark.parametrize("name", ["llama", "a/b/c", "/x", "x/"])
+def test_a_name_without_namespace_is_refused_with_the_fix(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(["explain", name])
+    assert ended.value.code == 2
+    assert "write it like prod/llama" in capsys.readouterr().err
+
+
+def test_a_missing_kubeconfig_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(["status", "--kubeconfig", str(tmp_path / "nowhere")])
+    told = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert len(told.splitlines()) == 1
+    assert "nowhere" in told

@@ -1,0 +1,75 @@
+"""The only write: conditional, once, and refused where it makes no sense."""
+
+import pytest
+from given import pool
+from twins import ClusterTwin, resource
+
+from foretide.operator.actuate import Outcome, actuate
+from foretide.operator.resource import Resource, parse
+from foretide.operator.seams import ClusterError
+from foretide.policies.flow import Order, Pool
+
+
+def llama() -> Resource:
+    parsed = parse(resource()).resource
+    assert parsed is not None
+    return parsed
+
+
+def cluster(replicas: int = 3) -> ClusterTwin:
+    twin = ClusterTwin(replicas={"llama": replicas})
+    twin.versions["llama"] = 7
+    return twin
+
+
+def order(after: int, *, before: int = 3, version: str = "7") -> Order:
+    return Order("main", before, after, version)
+
+
+async def test_an_order_is_written_with_the_version_of_its_evidence() -> None:
+    twin = cluster()
+    done = await actuate(twin, resource=llama(), pool=pool(3), order=order(5))
+    assert done.outcome is Outcome.DONE
+    assert twin.writes == [("llama", 5)]
+
+
+async def test_a_target_that_moved_is_not_written_and_not_tried_again() -> None:
+    twin = cluster()
+    twin.versions["llama"] = 8
+    done = await actuate(twin, resource=llama(), pool=pool(3), order=order(5))
+    assert done.outcome is Outcome.MOVED
+    assert twin.writes == []
+
+
+async def test_a_failed_write_is_a_value_and_not_an_exception() -> None:
+    twin = cluster()
+    twin.failing["write_scale"] = ClusterError("forbidden", status=403)
+    done = await actuate(twin, resource=llama(), pool=pool(3), order=order(5))
+    assert done.outcome is Outcome.FAILED
+    assert "5 replicas" in done.message
+
+
+@pytest.mark.parametrize(
+    ("found", "asked"),
+    [
+        (pool(3), order(21)),
+        (pool(3), order(0)),
+        (pool(3), order(-1)),
+        (pool(3), order(5, before=4)),
+        (pool(3), order(5, version="6")),
+        (pool(3, version=""), order(5, version="")),
+        (pool(3, conflict="HPA x scales it too"), order(5)),
+    ],
+)
+async def test_what_no_order_may_ever_be_is_refused_whoever_made_it(found: Pool, asked: Order) -> None:
+    twin = cluster()
+    done = await actuate(twin, resource=llama(), pool=found, order=asked)
+    assert done.outcome is Outcome.REFUSED
+    assert done.message
+    assert twin.writes == []
+
+
+async def test_above_the_maximum_an_order_may_come_down_in_steps() -> None:
+    twin = cluster(30)
+    done = await actuate(twin, resource=llama(), pool=pool(30), order=order(27, before=30))
+    assert done.outcome is Outcome.DONE

@@ -1,0 +1,299 @@
+"""The shipped loop in virtual time: it scales for a promise, and no fault ever makes it take capacity away."""
+
+import numpy as np
+import pytest
+from shell import LLAMA, World, world
+from twins import START
+
+from foretide.operator.actuate import Outcome
+from foretide.operator.seams import ClusterError, Key, NotScalable
+from foretide.policies.decide import plan
+from foretide.policies.flow import Hold, Trust
+from foretide.policies.journal import decode_evidence
+
+
+def busy(rate: float = 45.0, *, replicas: int = 3, **spec: object) -> World:
+    """A world in which `rate` requests/s meet `replicas` replicas of ten requests/s each."""
+    found = world()
+    found.deploy(replicas=replicas, **spec)
+    found.serve(rate, pods=replicas)
+    return found
+
+
+async def test_rising_demand_is_met_by_a_conditional_write() -> None:
+    found = busy(45.0)
+    turn = await found.plan()
+    assert turn.actuation is not None
+    assert turn.actuation.outcome is Outcome.DONE
+    assert found.cluster.writes == [("llama", 5)]
+    assert found.status()["pools"][0] | {"ready": 0} == {
+        "name": "main",
+        "current": 5,
+        "desired": 5,
+        "ready": 0,
+        "starting": 0,
+        "unschedulable": 0,
+    }
+
+
+async def test_falling_demand_lowers_slowly_and_only_after_a_watched_window() -> None:
+    found = busy(12.0, replicas=5)
+    await found.live(9)
+    assert found.cluster.writes == []
+    await found.live(20)
+    counts = [count for _, count in found.cluster.writes]
+    assert counts == [4, 3, 2]
+
+
+@pytest.mark.parametrize("mode", ["Recommend", "Paused"])
+async def test_other_modes_never_write_replicas(mode: str) -> None:
+    found = busy(45.0, mode=mode)
+    await found.live(30)
+    assert found.cluster.writes == []
+    assert found.condition("ScalingActive")["status"] == "False"
+
+
+async def test_recommend_says_what_it_would_do() -> None:
+    found = busy(45.0, mode="Recommend")
+    await found.plan()
+    assert found.status()["pools"][0]["desired"] == 5
+    assert found.status()["pools"][0]["current"] == 3
+
+
+@pytest.mark.parametrize("trust", [Trust.ABSENT, Trust.INVALID, Trust.PARTIAL])
+async def test_a_metric_source_that_fails_never_lowers_replicas(trust: Trust) -> None:
+    found = busy(12.0, replicas=5)
+    await found.live(11)
+    before = found.cluster.replicas["llama"]
+    found.metrics.trust = trust
+    await found.live(30)
+    assert found.cluster.replicas["llama"] == before
+    assert found.condition("MetricsAvailable")["status"] == "False"
+    assert found.condition("Ready")["reason"] == f"Metrics{trust.value}"
+
+
+async def test_an_empty_answer_is_blindness_and_not_idleness() -> None:
+    found = busy(12.0, replicas=5)
+    found.metrics.engines.clear()
+    await found.live(30)
+    assert found.cluster.writes == []
+    assert found.condition("MetricsAvailable")["reason"] == "MetricsAbsent"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
+async def test_impossible_values_never_lower_replicas(value: float) -> None:
+    found = busy(12.0, replicas=5)
+    for table in found.metrics.engines.values():
+        table["running"] = np.full(len(table["at"]), value)
+    await found.live(30)
+    assert found.cluster.writes == []
+    assert found.condition("MetricsAvailable")["reason"] == "MetricsInvalid"
+
+
+async def test_stale_series_never_lower_replicas() -> None:
+    found = busy(12.0, replicas=5)
+    found.serve(12.0, pods=5, minutes=0.0)
+    await found.live(3)
+    assert found.cluster.writes == []
+    assert found.condition("MetricsAvailable")["reason"] in ("MetricsStale", "MetricsAbsent")
+
+
+async def test_a_pod_that_has_just_become_ready_may_be_silent_for_a_while() -> None:
+    found = busy(45.0, replicas=3)
+    found.cluster.replicas["llama"] = 4
+    found.cluster.ready_at["llama-3"] = START
+    await found.plan(after=30.0)
+    assert found.condition("MetricsAvailable")["reason"] == "Fresh"
+    await found.plan(after=30.0)
+    assert found.condition("MetricsAvailable")["reason"] == "MetricsPartial"
+
+
+async def test_confirmed_idleness_goes_down_to_the_minimum() -> None:
+    found = busy(0.0, replicas=3)
+    await found.live(40)
+    assert found.cluster.replicas["llama"] == 1
+
+
+async def test_a_restart_makes_no_wrong_move() -> None:
+    found = busy(12.0, replicas=5)
+    found.begin_a_life()
+    await found.live(9)
+    assert found.cluster.writes == []
+    rising = busy(45.0)
+    rising.begin_a_life()
+    turn = await rising.plan()
+    assert turn.evidence is not None
+    assert turn.evidence.history.coverage(1000.0) > 0.9, "the past was read back"
+    assert rising.cluster.writes == [("llama", 5)]
+
+
+async def test_a_target_that_moved_is_decided_again_and_never_sent_the_same() -> None:
+    found = busy(45.0)
+    found.cluster.meddle = {"llama": 4}
+    turn = await found.plan()
+    assert turn.actuation is not None
+    assert turn.actuation.outcome is Outcome.MOVED
+    assert found.cluster.writes == []
+    assert found.loop._ripe(found.clock.now() + 60.0) == {LLAMA}
+    found.clock.time += 5.0
+    again = (await found.loop.plan_pass([LLAMA]))[0]
+    assert again.evidence is not None
+    assert again.evidence.pool.desired == 4
+    assert found.cluster.writes == [("llama", 5)]
+
+
+async def test_fifty_edits_at_once_are_planned_once() -> None:
+    found = busy(25.0)
+    await found.plan()
+    for _ in range(50):
+        found.loop.bring_forward(LLAMA)
+    assert found.loop._ripe(found.clock.now() + 1.0) == set()
+    assert found.loop._ripe(found.clock.now() + 5.0) == {LLAMA}
+    assert found.loop._ripe(found.clock.now() + 5.0) == set()
+
+
+async def test_nothing_is_written_while_another_leads() -> None:
+    found = busy(45.0)
+    found.leads = False
+    await found.live(5)
+    assert (found.cluster.writes, found.cluster.statuses, found.cluster.events) == ([], {}, [])
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ClusterError("gone", status=404), "TargetNotFound"),
+        (NotScalable("apps/v1 DaemonSet has no scale subresource", status=404), "TargetNotScalable"),
+        (ClusterError("no", status=403), "Forbidden"),
+        (ClusterError("timeout"), "ClusterUnreachable"),
+    ],
+)
+async def test_a_target_that_cannot_be_read_says_so_and_is_left_alone(error: ClusterError, reason: str) -> None:
+    found = busy(45.0)
+    found.cluster.failing["scale"] = error
+    await found.plan()
+    assert found.cluster.writes == []
+    assert found.condition("TargetResolved")["reason"] == reason
+    assert found.condition("Ready")["status"] == "False"
+    assert found.condition("Ready")["message"].startswith("pools[0].targetRef: ")
+
+
+async def test_a_target_of_an_hpa_is_a_conflict_and_is_not_written() -> None:
+    found = busy(45.0)
+    ref = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llama"}
+    found.cluster.other_scalers = [{"metadata": {"name": "llama-hpa"}, "spec": {"scaleTargetRef": ref}}]
+    await found.live(3)
+    assert found.cluster.writes == []
+    assert found.condition("Conflict")["status"] == "True"
+    assert "llama-hpa" in found.condition("Ready")["message"]
+
+
+async def test_an_unlisted_rival_api_holds_instead_of_guessing() -> None:
+    found = busy(45.0)
+    found.cluster.failing["rivals"] = ClusterError("forbidden", status=403)
+    await found.plan()
+    assert found.cluster.writes == []
+
+
+async def test_an_unknown_source_is_named_with_those_that_exist() -> None:
+    found = busy(12.0, replicas=5, metrics={"source": "other"})
+    await found.live(30)
+    assert found.cluster.writes == []
+    assert "metrics.source: 'other' is not configured; the admin offers: default" in found.condition("Ready")["message"]
+
+
+async def test_a_bad_edit_is_reported_and_the_accepted_spec_goes_on() -> None:
+    found = busy(45.0)
+    edited = found.cluster.resources[LLAMA] | {"spec": {"model": "x", "objective": {}, "pools": []}}
+    edited["metadata"] = edited["metadata"] | {"generation": 2}
+    found.registry.see(edited)
+    await found.plan()
+    assert found.cluster.writes == [("llama", 5)]
+    assert found.condition("Ready")["reason"] == "InvalidSpec"
+    assert "generation 1 stays in force" in found.condition("Ready")["message"]
+    assert (found.status()["observedGeneration"], found.status()["acceptedGeneration"]) == (2, 1)
+
+
+async def test_a_queue_brings_relief_between_two_plans() -> None:
+    found = busy(25.0)
+    await found.plan()
+    assert found.cluster.writes == []
+    for table in found.metrics.engines.values():
+        table["waiting"] = np.where(table["at"] > START, 300.0, 0.0)
+    found.clock.time += 30.0
+    turns = await found.loop.relief_pass()
+    assert len(turns) == 1
+    assert found.cluster.writes[0][1] > 3
+    assert found.status()["lastDecision"]["reason"] == "Backlog"
+
+
+async def test_relief_without_a_queue_asks_the_cluster_nothing() -> None:
+    found = busy(25.0)
+    await found.plan()
+    found.cluster.failing["scale"] = ClusterError("must not be asked")
+    found.clock.time += 30.0
+    assert await found.loop.relief_pass() == []
+
+
+async def test_one_target_that_fails_does_not_stop_the_others() -> None:
+    found = busy(45.0)
+    found.deploy("apple", replicas=3, model="broken")
+    await found.loop.plan_pass()
+    assert found.cluster.writes == [("llama", 5)]
+    assert found.condition("Ready", Key("prod", "apple"))["reason"] == "InternalError"
+
+
+async def test_an_unchanged_status_is_written_once_a_minute_at_most() -> None:
+    found = busy(25.0)
+    for _ in range(12):
+        await found.plan(after=5.0)
+    assert found.cluster.status_writes <= 3
+
+
+async def test_a_status_that_cannot_be_written_is_written_later() -> None:
+    found = busy(25.0)
+    found.cluster.failing["write_status"] = ClusterError("down")
+    await found.plan()
+    assert found.cluster.statuses == {}
+    found.cluster.failing.clear()
+    await found.plan(after=60.0)
+    assert found.condition("Ready")["status"] == "True"
+
+
+async def test_a_jump_of_the_clock_starts_the_watched_window_anew() -> None:
+    found = busy(12.0, replicas=5)
+    await found.live(9)
+    found.clock.skew = 3600.0
+    await found.live(8)
+    assert found.cluster.writes == []
+
+
+async def test_every_decision_can_be_decided_again_from_the_journal() -> None:
+    found = busy(45.0)
+    await found.live(3)
+    assert len(found.journal.records) == 3
+    for record in found.journal.records:
+        again = plan(decode_evidence(dict(record)))
+        kind = "before" if isinstance(again.verdict, Hold) else "order"
+        assert (kind == "order") == ("order" in record["decision"]["verdict"])
+        assert again.desired == record["decision"]["desired"]
+
+
+async def test_everything_falling_at_once_holds_everything() -> None:
+    found = world()
+    for name in "abcdef":
+        found.deploy(name, replicas=5)
+        found.serve(45.0, name=name, pods=5, minutes=20.0)
+    await found.live(19)
+    assert found.cluster.writes == []
+    for table in found.metrics.engines.values():
+        table["finished"] = np.minimum(table["finished"], table["finished"][-40])
+    await found.live(1)
+    assert found.cluster.writes == []
+
+
+async def test_the_next_plan_begins_one_scrape_behind_a_bin() -> None:
+    found = world()
+    assert found.loop._next_plan(START + 20.0) == START + 75.0
+    assert found.loop._next_plan(START + 75.0) == START + 135.0
+    assert found.loop._next_plan(START + 5.0) == START + 15.0

@@ -1,0 +1,62 @@
+"""Reading: one question per source, the past in pieces, and no past where the source cannot tell."""
+
+from typing import Any
+
+import numpy as np
+from shell import LLAMA, World, world
+from twins import START
+
+from foretide.operator.reading import BACKFILL_CHUNK, Reading
+from foretide.operator.resource import Resource
+from foretide.policies.flow import REQUESTS, Trust
+
+
+def busy(**changes: Any) -> tuple[World, Reading, Resource]:
+    found = world(**changes)
+    found.deploy(replicas=2)
+    found.serve(6.0, pods=2)
+    entry = found.registry.get(LLAMA)
+    assert entry is not None
+    assert entry.resource is not None
+    return found, Reading(found.settings, {"default": found.metrics}), entry.resource
+
+
+async def test_all_targets_of_a_source_are_read_by_one_question() -> None:
+    found, reading, _ = busy()
+    for name in "abc":
+        found.deploy(name, replicas=1)
+    resources = [entry.resource for entry in found.registry.entries() if entry.resource]
+    series = await reading.plan(resources, now=START)
+    assert len(found.metrics.asked) == 1
+    assert set(series) == {"default"}
+    assert set(series["default"].of("prod", {"llama-0", "llama-1"})) == {"llama-0", "llama-1"}
+
+
+async def test_the_past_is_read_in_pieces_and_put_together() -> None:
+    found, reading, resource = busy(backfill_s=3 * BACKFILL_CHUNK * 2.0, step_s=2.0, first_life_s=10.0)
+    found.serve(6.0, pods=2, every=1.0)
+    past = await reading.past(resource, now=START)
+    assert past is not None
+    assert len(found.metrics.asked) == 3
+    assert past.coverage(3 * BACKFILL_CHUNK * 2.0) > 0.99
+    np.testing.assert_allclose(past.values[-10:, REQUESTS], 6.0, rtol=0.01)
+
+
+async def test_the_past_never_takes_silence_for_idleness() -> None:
+    found, reading, resource = busy()
+    await reading.past(resource, now=START)
+    assert all(asked.startswith("last_over_time(") and asked.endswith("[30000ms])") for asked in found.metrics.asked)
+
+
+async def test_a_past_that_cannot_be_read_is_none_and_not_empty() -> None:
+    found, reading, resource = busy()
+    found.metrics.trust = Trust.ABSENT
+    assert await reading.past(resource, now=START) is None
+
+
+async def test_pods_of_another_target_are_not_ours() -> None:
+    found, reading, resource = busy()
+    found.serve(100.0, name="other", pods=1)
+    past = await reading.past(resource, now=START)
+    assert past is not None
+    assert np.nanmax(past.values[:, REQUESTS]) < 7.0

@@ -1,0 +1,93 @@
+"""Service models: careful at once, measured later, and honest about what is not known."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from given import ONE_WORK_PER_REQUEST, history
+from twins import resource
+
+from foretide.operator.resource import Resource, parse
+from foretide.operator.service import Question, Services, mean_lengths, measured, question_of, sketched
+from foretide.policies.flow import LatencyTarget, Objective
+from foretide.simulator.profiles import NoProfile
+
+OBJECTIVE = Objective(ttft=LatencyTarget(99.0, 0.5))
+
+
+def question(**changes: Any) -> Question:
+    usual = {"model": "meta-llama/Llama-3.1-8B-Instruct", "accelerator": "H100", "gpus": 1, "objective": OBJECTIVE}
+    return Question(**{"prompt_tokens": 1024, "output_tokens": 256} | usual | changes)
+
+
+def llama(**spec: Any) -> Resource:
+    parsed = parse(resource(**spec)).resource
+    assert parsed is not None
+    return parsed
+
+
+class Answers:
+    """Answers what it was given, and None while that is nothing."""
+
+    def __init__(self) -> None:
+        self.given: list[object] = [None]
+
+    def answer(self, *_: object) -> object:
+        return self.given[-1]
+
+
+def services() -> tuple[Services, Answers]:
+    found, answers = Services(cache=Path("/nowhere")), Answers()
+    found._worker = answers  # type: ignore[assignment]
+    return found, answers
+
+
+def test_a_known_profile_is_sketched_with_its_own_step_times() -> None:
+    known, unknown = sketched(question()), sketched(question(model="acme/unknown"))
+    assert known.source.startswith("profile of Llama-3.1-8B")
+    assert known.work.output_token < unknown.work.output_token
+    assert known.log_speed_sd < unknown.log_speed_sd
+
+
+def test_an_unknown_model_says_so_and_names_what_there_is() -> None:
+    found = sketched(question(model="acme/unknown"))
+    assert found.source.startswith("wide prior, for want of a profile of acme/unknown (no step times for this model")
+    assert "Llama-3.1-8B" in found.source
+
+
+def test_a_measurement_without_a_profile_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NoProfile):
+        measured(question(accelerator="abacus"), tmp_path)
+
+
+def test_the_sketch_serves_until_the_measurement_is_done() -> None:
+    found, answers = services()
+    first = found.of(llama(model="Llama-3.1-8B"), history(1.0))
+    assert "until the measurement is done" in first.source
+    answers.given.append(ONE_WORK_PER_REQUEST)
+    assert found.of(llama(model="Llama-3.1-8B"), history(1.0)) is ONE_WORK_PER_REQUEST
+
+
+def test_while_other_lengths_are_measured_the_old_measurement_stands() -> None:
+    found, answers = services()
+    answers.given.append(ONE_WORK_PER_REQUEST)
+    found.of(llama(), history(1.0))
+    answers.given.append(None)
+    assert found.of(llama(), history(1.0)) is ONE_WORK_PER_REQUEST
+
+
+def test_a_measurement_that_fails_leaves_the_sketch(caplog: pytest.LogCaptureFixture) -> None:
+    found, answers = services()
+    answers.given.append(RuntimeError("boom"))
+    assert "careful" in found.of(llama(model="Llama-3.1-8B"), history(1.0)).source
+    assert "boom" in caplog.text
+
+
+def test_lengths_are_powers_of_two_near_the_measured_means() -> None:
+    assert mean_lengths(history(2.0, 4.0)) == (1024, 256)
+    assert mean_lengths(history(float("nan"))) == (1024, 256), "unknown lengths are the usual ones"
+
+
+def test_the_question_names_everything_that_matters() -> None:
+    asked = question_of(llama(model="m"), history(1.0))
+    assert (asked.model, asked.accelerator, asked.gpus) == ("m", "H100", 1)
