@@ -10,7 +10,7 @@ from foretide.simulator.generate import WorkloadShape
 from foretide.simulator.profiles import Deployment, find_profile
 from foretide.simulator.requests import RequestTrace
 from foretide.simulator.run import Bench
-from foretide.simulator.scenario import Scenario
+from foretide.simulator.scenario import Pace, Scenario
 
 OBJECTIVE = Objective(ttft=LatencyTarget(99.0, 0.5), tpot=LatencyTarget(99.0, 0.025), window_s=60.0)
 PER_REPLICA = CapacityTable(replicas=(1,), per_replica=(12.0,), binding=("tpot",))
@@ -26,6 +26,7 @@ def scenario(**changes: Any) -> Scenario:
         "cold_start": StartTier(median_s=30.0, sigma=0.2),
         "min_replicas": 1,
         "max_replicas": 8,
+        "pace": Pace(step_s=60.0),
     }
     return Scenario(**(usual | changes))
 

@@ -33,12 +33,13 @@ def test_long_files_are_the_exception() -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_function_does_one_thing(path: Path) -> None:
+    """The signature does not count: the options of a command are arguments."""
     long = [
-        f"{node.name} has {node.end_lineno - node.lineno + 1} lines"
+        f"{node.name} has {node.end_lineno - node.body[0].lineno + 1} lines"
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.end_lineno is not None
-        and node.end_lineno - node.lineno + 1 > LONGEST_FUNCTION
+        and node.end_lineno - node.body[0].lineno + 1 > LONGEST_FUNCTION
     ]
     assert long == []
 

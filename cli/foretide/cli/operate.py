@@ -35,7 +35,7 @@ def operate(  # noqa: PLR0913 (every option of the command is an argument)
     namespace: Annotated[list[str] | None, typer.Option(help="Only these namespaces; repeatable.")] = None,
     plan_interval: Annotated[str, typer.Option(help="How often every target is planned.")] = "60s",
     relief_interval: Annotated[str, typer.Option(help="How often queues are looked at, to add only.")] = "5s",
-    step: Annotated[str, typer.Option(help="Grid of demand and forecasts.")] = "60s",
+    step: Annotated[str, typer.Option(help="Grid of demand and forecasts.")] = "30s",
     season: Annotated[str, typer.Option(help="The period after which demand looks alike.")] = "24h",
     first_life: Annotated[str, typer.Option(help="After a start nothing is lowered for this long.")] = "10m",
     backfill: Annotated[str, typer.Option(help="How much of the past is read at the start.")] = "24h",

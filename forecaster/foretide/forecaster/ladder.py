@@ -1,7 +1,7 @@
 """The ladder: simple models that join as history grows, pooled by how well their forecasts turned out.
 
     3 bins     -> flagged reactive fallback        60 bins     -> + ets
-    5 minutes  -> persistence-bootstrap, last-72   1.1 seasons -> + seasonal-windows
+    5 minutes  -> persistence- and level-bootstrap, last-72   1.1 seasons -> + seasonal-windows
 
 Each forecast is kept until its horizon has passed, then scored by CRPS of requests/s, step by step where demand was
 measured. Shares of the paths follow the scores. At the first call with enough history its tail is rehearsed: the
@@ -57,7 +57,8 @@ class Ladder:
 
     def __init__(self, *, season_s: float = 86400.0) -> None:
         reference = PersistenceBootstrap()
-        self._tiers: tuple[Tier, ...] = (reference, Recent(), DampedTrend(), SeasonalWindows(season_s=season_s))
+        level = PersistenceBootstrap(smoothing=0.3, name="level-bootstrap")
+        self._tiers: tuple[Tier, ...] = (reference, level, Recent(), DampedTrend(), SeasonalWindows(season_s=season_s))
         self._start_over(step=0.0)
 
     def forecast(self, *, history: DemandHistory, horizon: int, paths: int, seed: int) -> DemandForecast | None:

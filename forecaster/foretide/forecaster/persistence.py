@@ -1,10 +1,11 @@
 """Persistence-bootstrap: the newest demand, moved by changes that really happened.
 
-A path is the last measured row plus the change over the next H steps at a moment of the past, on an asinh scale
-(additive near zero, multiplicative when busy). Whole trajectories of all three indicators are taken at once, so
+A path is the present level plus the departures from the level of then over the next H steps at a moment of the past, on
+an asinh scale (additive near zero, multiplicative when busy). The level is the last measured row, or, where single rows
+are noisy, an exponential mean of the newest ones. Whole trajectories of all three indicators are taken at once, so
 dependence over time and between indicators is that of the data.
 
-What is NOT promised: mean reversion. A last row that is noise moves the whole forecast.
+What is NOT promised: mean reversion. Without smoothing, a last row that is noise moves the whole forecast.
 """
 
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ FARTHEST = 50.0
 class PersistenceBootstrap:
     memory: int = 1440
     """Newest rows from which changes are taken."""
+    smoothing: float = 1.0
+    """Weight of the newest row in the level; 1 = the last row alone."""
     name: str = "persistence-bootstrap"
 
     def paths(self, *, past: Past, horizon: int, count: int, rng: Generator) -> Floats | None:
@@ -32,6 +35,7 @@ class PersistenceBootstrap:
         Where the past is shorter than three horizons, shorter changes are chained, each drawn anew.
         """
         rows, age = np.arcsinh(past.filled[-self.memory :] / past.unit), past.age
+        levels = smoothed(rows, self.smoothing)
         length = max(1, min(horizon, (len(rows) - age) // 3))
         changes: list[Floats] = []
         while sum(part.shape[1] for part in changes) < horizon:
@@ -40,7 +44,20 @@ class PersistenceBootstrap:
             if not len(starts):
                 return None
             picks = spread_picks(starts, count, rng)
-            part = blocks(rows, picks + lag + 1, length) - rows[picks][:, None]
+            part = blocks(rows, picks + lag + 1, length) - levels[picks][:, None]
             changes.append(part + changes[-1][:, -1:] if changes else part)
-        moved = np.arcsinh(past.newest / past.unit) + np.concatenate(changes, axis=1)[:, :horizon]
+        moved = levels[-1 - age] + np.concatenate(changes, axis=1)[:, :horizon]
         return np.asarray(np.sinh(np.clip(moved, 0.0, FARTHEST)) * past.unit, dtype=np.float64)
+
+
+def smoothed(rows: Floats, weight: float) -> Floats:
+    """Exponential mean of the rows up to each (T, 3); gaps carry it on, leading ones stay NaN."""
+    if weight >= 1.0:
+        return rows
+    levels = np.empty_like(rows)
+    level = np.full(rows.shape[1], np.nan)
+    for i, row in enumerate(rows):
+        if np.isfinite(row).all():
+            level = row if np.isnan(level).any() else level + weight * (row - level)
+        levels[i] = level
+    return levels

@@ -13,8 +13,9 @@ POWER = 4.0
 """Weights go with (1 / CRPS)^POWER, that is exp(-POWER x log-regret): exponential weighting that no unit can change."""
 PRIOR = 5.0
 """Every tier starts with this many matured forecasts that were as good as the reference tier's."""
-SMALLEST = 0.01
-"""No share sinks below this, so that a tier which becomes good again is heard."""
+AUDIBLE = 0.25
+"""A tier that has earned less than this share of the best one's weight is scored on, but not served: at a risk of one
+percent, a few paths of a wide tier would be the whole decision."""
 NEGLIGIBLE = 1e-12
 
 
@@ -58,9 +59,9 @@ class Scoreboard:
         losses = {name: self._relative_loss(name) for name in names}
         best = min(losses.values())
         raw = {name: (best / loss) ** POWER for name, loss in losses.items()}
-        total = sum(raw.values())
-        free = 1.0 - SMALLEST * len(raw)
-        return {name: SMALLEST + free * value / total for name, value in raw.items()}
+        audible = {name: value if value >= AUDIBLE else 0.0 for name, value in raw.items()}
+        total = sum(audible.values())
+        return {name: value / total for name, value in audible.items()}
 
     def score(self) -> ForecastScore | None:
         """Forgetting means of the pool and of last value over all origins so far; None before the first."""

@@ -75,7 +75,7 @@ class Settings:
     context: str | None = None
     plan_s: float = 60.0
     relief_s: float = 5.0
-    step_s: float = 60.0
+    step_s: float = 30.0
     """Grid of demand; the finest thing a forecast can see."""
     first_life_s: float = 600.0
     backfill_s: float = 86400.0

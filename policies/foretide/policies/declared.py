@@ -57,12 +57,14 @@ class ScalingRules:
 
 
 DEFAULT_SCALE_UP = ScalingRules(0.0, (ScalingPolicy("Pods", 4, 15.0), ScalingPolicy("Percent", 100, 15.0)))
-DEFAULT_SCALE_DOWN = ScalingRules(300.0, (ScalingPolicy("Pods", 1, 60.0), ScalingPolicy("Percent", 10, 60.0)))
+DEFAULT_SCALE_DOWN = ScalingRules(120.0, (ScalingPolicy("Pods", 1, 60.0), ScalingPolicy("Percent", 20, 60.0)))
+"""An idle replica is kept for about as long as starting it again would take (the ski-rental rule), then released
+gently: a wrong forecast has minutes to show itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Behavior:
-    """Limits on the speed of change. Up as HPA by default; down gentler than HPA: max(1, 10 %) per minute."""
+    """Limits on the speed of change. Up as HPA by default; down gentler than HPA: max(1, 20 %) per minute."""
 
     up: ScalingRules = DEFAULT_SCALE_UP
     down: ScalingRules = DEFAULT_SCALE_DOWN

@@ -1,18 +1,21 @@
 """From demand paths to the fewest replicas whose probability of breaking the objective is accepted.
 
-A path breaks the objective with n replicas when its peak work over the planning horizon is more than n replicas carry
-(`CapacityTable`: the largest load at which every declared percentile still holds). The paths are joint, so the peak is
-a peak of work, not a sum of marginal peaks; each path meets its own draw of the replica speed.
+`CapacityTable` says what load n replicas carry while every declared percentile holds, and how fast misses grow beyond
+it. A path breaks the objective with n replicas when, in some window of the planning horizon, the misses that its load
+causes are more than the objective allows on average. Paths are joint in time and indicators; each meets its own draw of
+the replica speed.
 
 What is NOT promised: that the chosen count is cheap to reach. Speed of change belongs to the guardrails.
 """
 
-from math import floor
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
 
 from foretide.policies.flow import (
+    CapacityTable,
     DemandForecast,
     DemandHistory,
     Evidence,
@@ -28,6 +31,9 @@ LEAD_QUANTILE = 0.9
 """The planning horizon covers a cold start this unlucky: capacity ordered now must be ready when it is needed."""
 LOWERING_CAUTION = 0.5
 """Going down must leave at most this share of the accepted risk, so that noise around a threshold does not flap."""
+LARGEST_EXPONENT = 50.0
+NEGLIGIBLE = 1e-9
+"""Work/s that is as good as none."""
 FLOOR_BINS = 2
 """The reactive floor looks at the mean of this many newest bins."""
 
@@ -46,32 +52,43 @@ def propose(evidence: Evidence) -> Proposal | None:
     if evidence.forecast is None:
         return None
     horizon = planning_horizon(evidence)
-    demand = peak_work(evidence.forecast, evidence.service, horizon)
-    needed = np.sort(demand * speed_draws(evidence.service, len(demand)))
-    accepted = accepted_quantile(needed, evidence.objective.max_violation_probability)
-    floor_work = recent_work(evidence.history, evidence.service)
-    wanted = smallest_count(evidence, max(accepted, floor_work))
+    ahead = ahead_of(evidence, evidence.forecast)
+    accepted = evidence.objective.max_violation_probability
+    wanted = smallest_count(evidence, ahead, accepted)
     if wanted < evidence.pool.desired:
-        cautious = accepted_quantile(needed, LOWERING_CAUTION * evidence.objective.max_violation_probability)
-        wanted = min(smallest_count(evidence, max(cautious, floor_work)), max(wanted, evidence.pool.desired))
+        cautious = smallest_count(evidence, ahead, LOWERING_CAUTION * accepted)
+        wanted = min(cautious, evidence.pool.desired)
     chosen = min(max(wanted, evidence.pool.min_replicas), evidence.pool.max_replicas)
+    peaks = ahead.work.max(axis=1)
     risks = tuple(
-        Risk(n, violation_probability(needed, evidence.service, n)) for n in (chosen - 1, chosen, chosen + 1) if n >= 0
+        Risk(n, violation_probability(ahead, evidence.service.capacity, n))
+        for n in (chosen - 1, chosen, chosen + 1)
+        if n >= 0
     )
     return Proposal(
         replicas=chosen,
         risks=risks,
         binding=_binding(evidence, wanted, chosen),
         horizon_s=horizon,
-        peak_work=(float(np.quantile(demand, 0.5)), float(np.quantile(demand, 0.95))),
+        peak_work=(float(np.quantile(peaks, 0.5)), float(np.quantile(peaks, 0.95))),
         reason=_reason(evidence, wanted, chosen, risks, horizon),
     )
 
 
-def peak_work(forecast: DemandForecast, service: ServiceModel, horizon_s: float) -> Floats:
-    """Largest work/s of each path over the next `horizon_s` seconds: shape (K,)."""
-    steps = max(1, min(forecast.paths.shape[1], round(horizon_s / forecast.step)))
-    return np.asarray(service.work.of(forecast.paths[:, :steps]).max(axis=1), dtype=np.float64)
+@dataclass(frozen=True, slots=True, eq=False)
+class Ahead:
+    """Work/s along each path over the planning horizon, at the path's own speed: (K, H); bins per objective window."""
+
+    work: Floats
+    window: int
+
+
+def ahead_of(evidence: Evidence, forecast: DemandForecast) -> Ahead:
+    """The forecast over this decision's planning horizon, as work."""
+    steps = max(1, min(forecast.paths.shape[1], round(planning_horizon(evidence) / forecast.step)))
+    work = evidence.service.work.of(forecast.paths[:, :steps])
+    slowed = work * speed_draws(evidence.service, len(work))[:, None]
+    return Ahead(slowed, max(1, min(steps, round(evidence.objective.window_s / forecast.step))))
 
 
 def speed_draws(service: ServiceModel, count: int) -> Floats:
@@ -79,12 +96,6 @@ def speed_draws(service: ServiceModel, count: int) -> Floats:
     quantiles = (np.arange(count) + 0.5) / count
     draws = np.exp(service.log_speed_mean + service.log_speed_sd * ndtri(quantiles))
     return np.asarray(np.random.default_rng(count).permutation(draws), dtype=np.float64)
-
-
-def accepted_quantile(needed: Floats, accepted: float) -> float:
-    """The work that must be carried so that at most a share `accepted` of the paths exceeds it; `needed` ascends."""
-    allowed = floor(accepted * len(needed) + 1e-9)
-    return float(needed[max(0, len(needed) - 1 - allowed)])
 
 
 def recent_work(history: DemandHistory, service: ServiceModel) -> float:
@@ -95,22 +106,39 @@ def recent_work(history: DemandHistory, service: ServiceModel) -> float:
     return float(service.work.of(known).mean() * np.exp(service.log_speed_mean))
 
 
-def smallest_count(evidence: Evidence, work: float) -> int:
-    """Fewest replicas that carry `work`; one more than maxReplicas where even those do not."""
-    low, high = 0, evidence.pool.max_replicas + 1
+def smallest_count(evidence: Evidence, ahead: Ahead, accepted: float) -> int:
+    """Fewest replicas with an accepted risk that also carry what is asked right now; maxReplicas + 1 if none do."""
+    needed_now = recent_work(evidence.history, evidence.service)
+    capacity = evidence.service.capacity
+
+    def enough(count: int) -> bool:
+        carried = capacity.total(count)
+        return carried >= needed_now and violation_probability(ahead, capacity, count) <= accepted + 1e-9
+
+    return fewest(enough, most=evidence.pool.max_replicas)
+
+
+def fewest(enough: Callable[[int], bool], *, most: int) -> int:
+    """The smallest count from 0 to `most` that is enough, by bisection; `most` + 1 where none is."""
+    low, high = 0, most + 1
     while low < high:
         middle = (low + high) // 2
-        if evidence.service.capacity.total(middle) >= work:
-            high = middle
-        else:
-            low = middle + 1
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
     return low
 
 
-def violation_probability(needed: Floats, service: ServiceModel, replicas: int) -> float:
-    """Share of paths that need more than `replicas` carry; `needed` ascends."""
-    carried = int(np.searchsorted(needed, service.capacity.total(replicas), side="right"))
-    return 1.0 - carried / len(needed)
+def violation_probability(ahead: Ahead, capacity: CapacityTable, replicas: int) -> float:
+    """Share of paths in which some window misses more than the objective allows."""
+    carried = capacity.total(replicas)
+    if carried < NEGLIGIBLE:
+        return float((ahead.work.max(axis=1) > 0).mean())
+    overload = ahead.work / carried - 1.0
+    if capacity.steepness <= 0:
+        return float((overload > 0).any(axis=1).mean())
+    misses = np.exp(np.minimum(capacity.steepness * overload, LARGEST_EXPONENT))
+    sums = np.cumsum(np.pad(misses, ((0, 0), (1, 0))), axis=1)
+    means = (sums[:, ahead.window :] - sums[:, : -ahead.window]) / ahead.window
+    return float((means.max(axis=1) > 1.0).mean())
 
 
 def _binding(evidence: Evidence, wanted: int, chosen: int) -> str:

@@ -4,7 +4,7 @@ What is NOT promised: relief before a cold start is over. A queue that will be g
 """
 
 from foretide.policies.flow import Evidence, Trust
-from foretide.policies.propose import recent_work, smallest_count
+from foretide.policies.propose import fewest, recent_work
 
 NOTICEABLE_S = 1.0
 """A backlog of less than this much work per ready replica is the ordinary breathing of a batch, not a queue."""
@@ -20,6 +20,7 @@ def relief_count(evidence: Evidence) -> tuple[int, str]:
         return pool.desired, f"{backlog.waiting:.0f} requests wait, which the running replicas absorb"
     lead = evidence.cold_start.quantile(0.5)
     work = recent_work(evidence.history, service) + queued / max(lead, evidence.history.step)
-    wanted = min(smallest_count(evidence, work), max(pool.max_replicas, pool.desired))
+    wanted = fewest(lambda count: service.capacity.total(count) >= work, most=pool.max_replicas)
+    wanted = min(wanted, max(pool.max_replicas, pool.desired))
     text = f"{backlog.waiting:.0f} requests wait: {queued:.0f} replica-seconds of work beside the arrivals"
     return max(wanted, pool.desired), text

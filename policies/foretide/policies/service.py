@@ -39,6 +39,9 @@ class CapacityTable:
     replicas: tuple[int, ...]
     per_replica: tuple[float, ...]
     binding: tuple[str, ...]
+    steepness: float = 0.0
+    """How fast misses grow beyond the limit: at a load of (1 + x) limits, exp(steepness x) times as many requests miss
+    as the objective allows. 0 = unknown: then every overload breaks it."""
 
     def total(self, replicas: int) -> float:
         """Work/s that `replicas` carry together; 0 for none."""

@@ -47,7 +47,7 @@ class Sight:
 
 
 def plan_turn(
-    *, spec: TargetSpec, sight: Sight, memory: Memory, forecaster: Forecaster, rhythm: Rhythm, paths: int = 256
+    *, spec: TargetSpec, sight: Sight, memory: Memory, forecaster: Forecaster, rhythm: Rhythm, paths: int = 512
 ) -> tuple[Evidence, Decision]:
     """Forecasts over the planning horizon and plans. Deterministic in its arguments and the forecaster's past."""
     blind = _evidence(spec, sight, memory, rhythm, None)

@@ -36,10 +36,14 @@ PRECISION = 1.01
 LIGHTEST, HEAVIEST = 0.02, 3.0
 """Bounds of the load per replica, in work/s, between which the first bisection looks."""
 USUAL_BATCH = 64
-SPEED_SD = 0.05
 MIXED_POOL = 2
 """Size of the pool on which mixes of lengths are weighed against each other."""
-VERSION = 4
+STEEP_POOL, OVERLOAD = 4, 0.1
+"""Largest pool size, and relative overload, at which the growth of misses is measured."""
+GENTLEST, STEEPEST = 5.0, 60.0
+SPEED_SD = 0.02
+"""The table comes from the very deployment that it speaks of; what is left is the noise of the measurement."""
+VERSION = 5
 
 Told = Callable[[float], None]
 """Told the share of the measurement that is done."""
@@ -154,7 +158,9 @@ def measure_capacity(
     # Sizes out of order differ by chance alone: they share their mean, for the larger of two lucky draws would promise
     # too much.
     rising = isotonic_regression(each).x
-    table = CapacityTable(POOLS, tuple(float(load) for load in rising), tuple(binding))
+    table = CapacityTable(
+        POOLS, tuple(float(load) for load in rising), tuple(binding), measured.steepness(each)
+    )
     if kept is not None:
         _keep(kept, asdict(table))
     return table
@@ -187,8 +193,23 @@ class _Measurement:
                 low = middle
         return low, binding
 
+    def steepness(self, each: list[float]) -> float:
+        """Growth of the log of misses per unit of relative overload (`CapacityTable.steepness`); 0 when infeasible."""
+        size, load = max((size, load) for size, load in zip(POOLS, each, strict=True) if size <= STEEP_POOL)
+        if load <= 0:
+            return 0.0
+        at_limit, beyond = (max(self._misses(size, load * factor).values()) for factor in (1.0, 1.0 + OVERLOAD))
+        growth = float(np.log(max(beyond, 1e-3) / max(at_limit, 1e-3))) / OVERLOAD
+        return min(max(growth, GENTLEST), STEEPEST)
+
     def _broken(self, size: int, load: float) -> str:
         """The objective that a load breaks by the widest margin; empty when all hold."""
+        misses = self._misses(size, load)
+        worst = max(misses, key=lambda name: misses[name])
+        return worst if misses[worst] > 1.0 else ""
+
+    def _misses(self, size: int, load: float) -> dict[str, float]:
+        """Missed requests over allowed ones, by objective, at a Poisson load of `load` work/s per replica."""
         count = int(REQUESTS_ALONE * np.sqrt(size))
         rng = np.random.default_rng((self._seed, size))
         gaps = rng.exponential(1.0, count)
@@ -201,13 +222,11 @@ class _Measurement:
         fleet.advance(float("inf"))
         outcome = fleet.outcome()
         counted = slice(int(WARM_UP * count), None)
-        missed = {
+        return {
             name: (1.0 - float(within(outcome=outcome, name=name, target=target)[counted].mean()))
             / (1.0 - target.percentile / 100)
             for name, target in self._objective.declared().items()
         }
-        worst = max(missed, key=lambda name: missed[name])
-        return worst if missed[worst] > 1.0 else ""
 
 
 def _mean_work(work: WorkPerUnit, prompts: Tokens, outputs: Tokens) -> float:
@@ -227,7 +246,9 @@ def _digest(deployment: Deployment, objective: Objective, prompts: Tokens, outpu
 def _read(path: Path) -> CapacityTable | None:
     kept = _load(path) or {}
     try:
-        return CapacityTable(tuple(kept["replicas"]), tuple(kept["per_replica"]), tuple(kept["binding"]))
+        return CapacityTable(
+            tuple(kept["replicas"]), tuple(kept["per_replica"]), tuple(kept["binding"]), kept["steepness"]
+        )
     except (KeyError, TypeError):
         return None
 

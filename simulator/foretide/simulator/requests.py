@@ -27,10 +27,11 @@ FORMATS: dict[str, tuple[str, str, str]] = {
     "mooncake": ("timestamp", "input_length", "output_length"),
 }
 """Format -> its columns for arrival, prompt tokens and output tokens."""
-JITTER_S = 10.0
-"""A copy of a request comes up to this much later than its original."""
-NEIGHBOURS = 50
-"""A copy takes its lengths from a request at most this many places away."""
+JITTER_S = 30.0
+"""A copy of a request comes at most this much before or after its original: what varies from minute to minute stays,
+what is chance within a minute averages out, as it would with that many independent users."""
+NEAR_S = 180.0
+"""A copy takes its lengths from a request at most this far away in time."""
 
 
 class BadTrace(ValueError):
@@ -59,7 +60,7 @@ class RequestTrace:
         """The same traffic at `factor` times the rate, its shape in time kept.
 
         Each request is repeated floor(factor) times and once more with the fraction's probability; a factor below 1
-        thins. Copies come up to JITTER_S later and take their lengths from a near neighbour, so that no two are alike.
+        thins. Copies come within JITTER_S of their original and take their lengths from a request within NEAR_S of it.
         """
         if not 0 < factor < np.inf:
             raise BadTrace(f"scale_rate: {factor}: give a finite number above 0")
@@ -68,10 +69,11 @@ class RequestTrace:
         repeats = int(factor) + (rng.random(count) < factor - int(factor))
         origin = np.repeat(np.arange(count), repeats)
         first = np.concatenate([[True], np.diff(origin) > 0]) if len(origin) else np.zeros(0, dtype=bool)
-        end = self.arrival_s[-1] if count else 0.0
-        moved = np.minimum(self.arrival_s[origin] + np.where(first, 0.0, rng.uniform(0, JITTER_S, len(origin))), end)
-        near = origin + np.where(first, 0, rng.integers(-NEIGHBOURS, NEIGHBOURS + 1, len(origin)))
-        near = np.clip(near, 0, max(0, count - 1))
+        jitter = np.where(first, 0.0, rng.uniform(-JITTER_S, JITTER_S, len(origin)))
+        moved = np.clip(self.arrival_s[origin] + jitter, 0.0, self.arrival_s[-1] if count else 0.0)
+        lowest = np.searchsorted(self.arrival_s, self.arrival_s[origin] - NEAR_S)
+        highest = np.searchsorted(self.arrival_s, self.arrival_s[origin] + NEAR_S, side="right")
+        near = np.where(first, origin, rng.integers(lowest, np.maximum(highest, lowest + 1)))
         order = np.argsort(moved, kind="stable")
         return RequestTrace(frozen(moved[order]), self.prompt_tokens[near[order]], self.output_tokens[near[order]])
 

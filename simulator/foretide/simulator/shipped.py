@@ -35,7 +35,7 @@ from foretide.simulator.scenario import Pace
 
 PRIOR_STARTS = 5.0
 """The prior of a cold start weighs as much as this many observed starts."""
-PATHS = 256
+PATHS = 512
 
 
 @dataclass(frozen=True, slots=True)

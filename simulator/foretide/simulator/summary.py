@@ -10,7 +10,7 @@ import numpy as np
 
 from foretide.policies.flow import REQUESTS, Act, DemandForecast, Evidence
 from foretide.policies.journal import encode
-from foretide.policies.propose import peak_work, planning_horizon, speed_draws, violation_probability
+from foretide.policies.propose import ahead_of, violation_probability
 from foretide.simulator.run import Asked, Bench, PolicyRun
 from foretide.simulator.score import attainment, percentiles, pod_utility_below_1, scale_actions, window_attainment
 
@@ -63,9 +63,7 @@ def published_risk(asked: Asked) -> float | None:
 
 def _risk(evidence: Evidence, forecast: DemandForecast, replicas: int) -> float:
     """The same probability for a count that the proposal did not look at: a guardrail kept it from its own."""
-    demand = peak_work(forecast, evidence.service, planning_horizon(evidence))
-    needed = np.sort(demand * speed_draws(evidence.service, len(demand)))
-    return violation_probability(needed, evidence.service, replicas)
+    return violation_probability(ahead_of(evidence, forecast), evidence.service.capacity, replicas)
 
 
 def records(run: PolicyRun) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,6 @@
 import pytest
 
-from foretide.forecaster.scoreboard import SMALLEST, Scoreboard
+from foretide.forecaster.scoreboard import Scoreboard
 
 
 def board(*rounds: dict[str, float], times: int = 1, half_life: float = 60.0) -> Scoreboard:
@@ -17,10 +17,21 @@ def test_weights_are_equal_before_anything_matured() -> None:
 
 
 def test_half_the_loss_earns_almost_the_whole_pool() -> None:
-    weights = board({"a": 2.0, "b": 1.0}, times=200).weights(["a", "b"])
-    assert weights["b"] > 0.9
-    assert weights["a"] >= SMALLEST
+    weights = board({"a": 1.3, "b": 1.0}, times=200).weights(["a", "b"])
+    assert weights["b"] > 0.7
+    assert weights["a"] > 0.2
     assert sum(weights.values()) == pytest.approx(1.0, abs=1e-12)
+
+
+def test_a_tier_far_behind_the_best_is_not_served_at_all() -> None:
+    assert board({"a": 2.0, "b": 1.0}, times=200).weights(["a", "b"]) == {"a": 0.0, "b": 1.0}
+
+
+def test_a_tier_that_becomes_good_again_is_served_again() -> None:
+    scores = board({"a": 2.0, "b": 1.0}, times=200, half_life=20.0)
+    for _ in range(200):
+        scores.add(tiers={"a": 1.0, "b": 1.0}, pooled=1.0, last_value=2.0)
+    assert scores.weights(["a", "b"])["a"] > 0.4
 
 
 def test_no_unit_changes_a_weight() -> None:

@@ -32,7 +32,7 @@ def test_an_address_that_is_no_plain_http_address_is_refused(address: str) -> No
         {"plan_s": 0.0},
         {"plan_s": float("nan")},
         {"relief_s": 61.0},
-        {"first_life_s": 30.0},
+        {"first_life_s": 15.0},
         {"paths": 8},
         {"step_s": float("inf")},
     ],

@@ -172,13 +172,13 @@ def test_above_the_maximum_and_blind_stays() -> None:
 
 
 def test_a_recent_higher_recommendation_delays_the_release() -> None:
-    seen = Memory(watching_since=0.0, recommendations=(Recommendation(NOW - 200.0, 3),))
+    seen = Memory(watching_since=0.0, recommendations=(Recommendation(NOW - 100.0, 3),))
     assert held_code(evidence(memory=seen, **FALLING)) is ReasonCode.STABILIZING
 
 
 def test_a_large_release_goes_in_small_steps() -> None:
     given = evidence(pool=pool(30), **FALLING)
-    assert order_of(given) == (30, 27)
+    assert order_of(given) == (30, 24)
     assert plan(given).verdict.reasons[-1].code is ReasonCode.RATE_LIMITED
 
 

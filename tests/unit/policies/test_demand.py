@@ -155,3 +155,9 @@ def test_history_is_kept_no_longer_than_asked() -> None:
 def test_the_grid_is_aligned_whatever_the_window() -> None:
     seen = measure({"a": engine(2.0)}, start=7.0, end=590.0)
     assert (seen.start, seen.end) == (60.0, 540.0)
+
+
+def test_a_bin_whose_end_was_not_scraped_yet_is_not_read_low() -> None:
+    """Scrapes end 4 s before now, in every pod: what is missing of the newest bin is made up for."""
+    pods = {"a": engine(2.0, start=-4.0, end=596.0), "b": engine(1.0, start=-4.0, end=596.0)}
+    np.testing.assert_allclose(measure(pods).values[-1, 0], 3.0, rtol=0.01)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from foretide.policies.flow import frozen
-from foretide.simulator.requests import JITTER_S, NEIGHBOURS, BadTrace, RequestTrace, read_requests
+from foretide.simulator.requests import JITTER_S, NEAR_S, BadTrace, RequestTrace, read_requests
 
 OWN = "arrival_s,prompt_tokens,output_tokens\n"
 AZURE = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
@@ -141,8 +141,7 @@ def test_copies_differ_from_their_originals_in_time_and_length() -> None:
     origin = scaled.prompt_tokens - 1
     moved = scaled.arrival_s - origin / 2.0
     assert len(np.unique(scaled.arrival_s)) > 0.99 * len(scaled)
-    assert moved.min() >= -NEIGHBOURS / 2.0
-    assert moved.max() <= JITTER_S + NEIGHBOURS / 2.0
+    assert np.abs(moved).max() <= JITTER_S + NEAR_S
     assert (scaled.output_tokens == 10 * scaled.prompt_tokens).all()
 
 
