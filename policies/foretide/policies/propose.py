@@ -10,6 +10,7 @@ What is NOT promised: that the chosen count is cheap to reach. Speed of change b
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from scipy.special import ndtri
@@ -85,7 +86,7 @@ class Ahead:
 
 def ahead_of(evidence: Evidence, forecast: DemandForecast) -> Ahead:
     """The forecast over this decision's planning horizon, as work."""
-    steps = max(1, min(forecast.paths.shape[1], round(planning_horizon(evidence) / forecast.step)))
+    steps = max(1, min(forecast.paths.shape[1], ceil(planning_horizon(evidence) / forecast.step - 1e-9)))
     work = evidence.service.work.of(forecast.paths[:, :steps])
     slowed = work * speed_draws(evidence.service, len(work))[:, None]
     return Ahead(slowed, max(1, min(steps, round(evidence.objective.window_s / forecast.step))))

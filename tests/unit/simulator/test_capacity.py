@@ -186,4 +186,6 @@ def test_the_service_model_says_that_it_is_simulated_and_how_sure_it_is() -> Non
     assert (model.log_speed_mean, model.log_speed_sd) == (0.0, 0.02)
     mean = np.array([1.0, PROMPTS.mean(), OUTPUTS.mean()])
     assert model.waiting_work_s == pytest.approx(float(model.work.of(mean)))
-    assert model.capacity == measure()
+    derived = work_per_unit(DEPLOYMENT, OBJECTIVE, PROMPTS, OUTPUTS)
+    rates = [each / model.waiting_work_s for each in model.capacity.per_replica]
+    assert rates == pytest.approx([each / float(derived.of(mean)) for each in measure().per_replica])

@@ -34,7 +34,7 @@ def shipped(rate: float, *, pace: Pace | None = None, history: DemandHistory | N
     return Shipped(
         spec=TargetSpec("main", Mode.AUTO, OBJECTIVE, HPA_DEFAULT),
         limits=Limits(1, 8),
-        pace=pace or Pace(),
+        pace=pace or Pace(step_s=60.0),
         service=SERVICE,
         prior=PRIOR,
         forecaster=Foreseen(rate),
