@@ -1,13 +1,18 @@
-"""The fast pass: how many replicas the live backlog asks for. It only ever adds.
+"""The fast pass: how many replicas the live backlog and the running batches ask for. It only ever adds.
 
 What is NOT promised: relief before a cold start is over. A queue that will be gone by then orders nothing.
 """
 
-from foretide.policies.flow import Evidence, Trust
+from math import ceil
+
+from foretide.policies.flow import Backlog, Evidence, Trust
 from foretide.policies.propose import fewest, recent_work
 
 NOTICEABLE_S = 1.0
 """A backlog of less than this much work per ready replica is the ordinary breathing of a batch, not a queue."""
+
+CROWDED = 0.9
+"""Share of a replica's concurrency at its limit from which on its batches are too full."""
 
 
 def relief_count(evidence: Evidence) -> tuple[int, str]:
@@ -15,6 +20,10 @@ def relief_count(evidence: Evidence) -> tuple[int, str]:
     backlog, pool, service = evidence.backlog, evidence.pool, evidence.service
     if backlog is None or backlog.waiting is None or backlog.trust not in (Trust.FRESH, Trust.PARTIAL):
         return pool.desired, "the live backlog could not be read"
+    crowded = _crowded(evidence, backlog)
+    if crowded > pool.desired:
+        each = service.capacity.concurrency
+        return crowded, f"{backlog.running:.0f} requests run, {each:.0f} per replica are the most that keep the promise"
     queued = backlog.waiting * service.waiting_work_s
     if queued <= NOTICEABLE_S * max(1, pool.ready):
         return pool.desired, f"{backlog.waiting:.0f} requests wait, which the running replicas absorb"
@@ -24,3 +33,11 @@ def relief_count(evidence: Evidence) -> tuple[int, str]:
     wanted = min(wanted, max(pool.max_replicas, pool.desired))
     text = f"{backlog.waiting:.0f} requests wait: {queued:.0f} replica-seconds of work beside the arrivals"
     return max(wanted, pool.desired), text
+
+
+def _crowded(evidence: Evidence, backlog: Backlog) -> int:
+    """Replicas over which the running requests would have to be spread; batches grow long before a queue forms."""
+    each = CROWDED * evidence.service.capacity.concurrency
+    if backlog.running is None or each <= 0 or backlog.running <= each * evidence.pool.ready:
+        return 0
+    return min(ceil(backlog.running / each), max(evidence.pool.max_replicas, evidence.pool.desired))

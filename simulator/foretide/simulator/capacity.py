@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import isotonic_regression
 
 from foretide.policies.flow import CapacityTable, Objective, ServiceModel, WorkPerUnit, frozen
-from foretide.simulator.fleet import Fleet, StartTier
+from foretide.simulator.fleet import Fleet, RequestOutcome, StartTier
 from foretide.simulator.profiles import Deployment
 from foretide.simulator.requests import RequestTrace, Tokens
 from foretide.simulator.score import within
@@ -43,7 +43,7 @@ STEEP_POOL, OVERLOAD = 4, 0.1
 GENTLEST, STEEPEST = 5.0, 60.0
 SPEED_SD = 0.02
 """The table comes from the very deployment that it speaks of; what is left is the noise of the measurement."""
-VERSION = 5
+VERSION = 6
 
 Told = Callable[[float], None]
 """Told the share of the measurement that is done."""
@@ -159,7 +159,11 @@ def measure_capacity(
     # too much.
     rising = isotonic_regression(each).x
     table = CapacityTable(
-        POOLS, tuple(float(load) for load in rising), tuple(binding), measured.steepness(each)
+        POOLS,
+        tuple(float(load) for load in rising),
+        tuple(binding),
+        measured.steepness(each),
+        measured.concurrency(each),
     )
     if kept is not None:
         _keep(kept, asdict(table))
@@ -195,12 +199,24 @@ class _Measurement:
 
     def steepness(self, each: list[float]) -> float:
         """Growth of the log of misses per unit of relative overload (`CapacityTable.steepness`); 0 when infeasible."""
-        size, load = max((size, load) for size, load in zip(POOLS, each, strict=True) if size <= STEEP_POOL)
+        size, load = self._judged_at(each)
         if load <= 0:
             return 0.0
         at_limit, beyond = (max(self._misses(size, load * factor).values()) for factor in (1.0, 1.0 + OVERLOAD))
         growth = float(np.log(max(beyond, 1e-3) / max(at_limit, 1e-3))) / OVERLOAD
         return min(max(growth, GENTLEST), STEEPEST)
+
+    def concurrency(self, each: list[float]) -> float:
+        """Requests in one replica at its limit, by Little's law; 0 when infeasible."""
+        size, load = self._judged_at(each)
+        if load <= 0:
+            return 0.0
+        latency = float(np.nanmean(self._outcome(size, load).e2e_s))
+        return load / self.mean_work * latency
+
+    def _judged_at(self, each: list[float]) -> tuple[int, float]:
+        """The pool size, and its load, on which the neighbourhood of the limit is measured."""
+        return max((size, load) for size, load in zip(POOLS, each, strict=True) if size <= STEEP_POOL)
 
     def _broken(self, size: int, load: float) -> str:
         """The objective that a load breaks by the widest margin; empty when all hold."""
@@ -210,6 +226,15 @@ class _Measurement:
 
     def _misses(self, size: int, load: float) -> dict[str, float]:
         """Missed requests over allowed ones, by objective, at a Poisson load of `load` work/s per replica."""
+        outcome = self._outcome(size, load)
+        counted = slice(int(WARM_UP * len(outcome.e2e_s)), None)
+        return {
+            name: (1.0 - float(within(outcome=outcome, name=name, target=target)[counted].mean()))
+            / (1.0 - target.percentile / 100)
+            for name, target in self._objective.declared().items()
+        }
+
+    def _outcome(self, size: int, load: float) -> RequestOutcome:
         count = int(REQUESTS_ALONE * np.sqrt(size))
         rng = np.random.default_rng((self._seed, size))
         gaps = rng.exponential(1.0, count)
@@ -220,13 +245,7 @@ class _Measurement:
             deployment=self._deployment, trace=trace, replicas=size, cold_start=StartTier(1.0, 0.0), seed=self._seed
         )
         fleet.advance(float("inf"))
-        outcome = fleet.outcome()
-        counted = slice(int(WARM_UP * count), None)
-        return {
-            name: (1.0 - float(within(outcome=outcome, name=name, target=target)[counted].mean()))
-            / (1.0 - target.percentile / 100)
-            for name, target in self._objective.declared().items()
-        }
+        return fleet.outcome()
 
 
 def _mean_work(work: WorkPerUnit, prompts: Tokens, outputs: Tokens) -> float:
@@ -247,7 +266,11 @@ def _read(path: Path) -> CapacityTable | None:
     kept = _load(path) or {}
     try:
         return CapacityTable(
-            tuple(kept["replicas"]), tuple(kept["per_replica"]), tuple(kept["binding"]), kept["steepness"]
+            tuple(kept["replicas"]),
+            tuple(kept["per_replica"]),
+            tuple(kept["binding"]),
+            kept["steepness"],
+            kept["concurrency"],
         )
     except (KeyError, TypeError):
         return None
