@@ -3,6 +3,8 @@ PYTHON ?= python3
 DEMO_ENV := .venv-demo
 TEST_ENV := .venv
 RUN := $(TEST_ENV)/bin
+# Small matrices by the thousand: threads of a BLAS would only fight each other.
+export OPENBLAS_NUM_THREADS ?= 1
 
 .PHONY: demo test lint types unit bed format lock clean help
 

@@ -1,7 +1,7 @@
 """What one replica of a model on a GPU costs in time, per step: coefficients with their source and error, as data.
 
-Fitted to kernel measurements (papers.md 3.2); real engines are slower by a factor that a deployment learns, a tenth in
-the median.
+Fitted to kernel measurements (papers.md 3.2), or to the sum of a step's kernels (bench/compose_profiles.py); real
+engines are slower by a factor that a deployment learns, a tenth in the median.
 
 What is NOT promised: that the KV capacity is an engine's own. Where it was not measured it follows from memory sizes,
 and `kv_source` says so; prefer the engine's figure.
@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +99,15 @@ def profiles() -> tuple[Profile, ...]:
             tp=row["tp"],
             steps=StepTimes(**row["steps"]),
             kv_tokens=row["kv_tokens"],
-            source=f"{data['source']}; decode error {row['decode_mape']:.1%}, prefill error {row['prefill_mape']:.1%}",
+            source=f"{row.get('source', data['source'])}; {_errors(row)}",
             kv_source=row["kv_source"],
         )
         for row in data["profiles"]
     )
+
+
+def _errors(row: dict[str, Any]) -> str:
+    return f"decode error {row['decode_mape']:.1%}, prefill error {row['prefill_mape']:.1%}"
 
 
 def short_name(model: str) -> str:

@@ -18,23 +18,15 @@ from foretide.policies.flow import ColdStart, Mode
 from foretide.policies.turn import TargetSpec
 from foretide.simulator.autoscaler import Autoscaler
 from foretide.simulator.bench import prepare
+from foretide.simulator.field import NAMES, rival
 from foretide.simulator.oracle import NAME as ORACLE
 from foretide.simulator.oracle import oracle
-from foretide.simulator.rivals import (
-    WAITING_TARGET,
-    ExternalMetricHpa,
-    FixedCount,
-    mean_count,
-    peak_count,
-    usual_concurrency,
-)
 from foretide.simulator.run import Bench, PolicyRun, Progress, run_policy
 from foretide.simulator.scenario import Scenario
 from foretide.simulator.shipped import Limits, Shipped
 from foretide.simulator.summary import figures, records
 
-POLICIES = ("static", "static-mean", "hpa", "hpa-concurrency", "foretide", ORACLE)
-LATER = ("hpa-utilization", "keda", "knative", "dynamo", "wva", "sageserve", "last-value")
+POLICIES = (*NAMES, "foretide", ORACLE)
 
 Told = Callable[[str, float], None]
 """Told what is under way (`capacity` or a policy's name) and how much of it is done, in [0, 1]."""
@@ -102,8 +94,6 @@ def write(found: Replay, out: Path) -> None:
 def check_policies(names: Sequence[str]) -> None:
     """Raises UnknownPolicy for the first name that cannot be run."""
     for name in names:
-        if name in LATER:
-            raise UnknownPolicy(name, "not available yet")
         if name not in POLICIES:
             raise UnknownPolicy(name, "unknown policy")
     if not names:
@@ -119,11 +109,9 @@ def run_named(name: str, *, bench: Bench, others: Sequence[PolicyRun] = (), prog
 
 
 def autoscaler(name: str, bench: Bench) -> Autoscaler:
-    """A fresh autoscaler for one run. Raises UnknownPolicy."""
-    if name in ("static", "static-mean"):
-        return FixedCount(name, _fixed(name, bench))
-    if name in ("hpa", "hpa-concurrency"):
-        return _hpa(name, bench)
+    """A fresh autoscaler for one run. Raises UnknownPolicy, and BadScenario for settings that a rival does not have."""
+    if name in NAMES:
+        return rival(name, bench)
     if name == "foretide":
         return _foretide(bench)
     raise UnknownPolicy(name, "does not run by itself")
@@ -137,29 +125,6 @@ def note(name: str, bench: Bench) -> str:
             return f"sized for the {what} of the trace it is judged on, as there is no training part"
         return f"sized for the {what} of the training part"
     return ""
-
-
-def _fixed(name: str, bench: Bench) -> int:
-    given = bench.scenario.knob(name, "replicas")
-    if given is not None:
-        return int(given)
-    return peak_count(bench) if name == "static" else mean_count(bench)
-
-
-def _hpa(name: str, bench: Bench) -> ExternalMetricHpa:
-    scenario = bench.scenario
-    given = scenario.knob(name, "target")
-    if name == "hpa":
-        target = WAITING_TARGET if given is None else given
-    else:
-        target = usual_concurrency(bench) if given is None else given
-    return ExternalMetricHpa(
-        name=name,
-        gauge="waiting" if name == "hpa" else "running",
-        target=target,
-        min_replicas=scenario.min_replicas,
-        max_replicas=scenario.max_replicas,
-    )
 
 
 def _foretide(bench: Bench) -> Shipped:

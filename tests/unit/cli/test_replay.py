@@ -71,7 +71,7 @@ def test_the_summary_can_be_printed_for_machines(
     ("arguments", "line"),
     [
         (["--policy", "hpaa"], "--policy: hpaa: unknown policy; there are static, static-mean, hpa,"),
-        (["--policy", "static,knative"], "--policy: knative: not available yet; there are static,"),
+        (["--policy", "static,knativ"], "--policy: knativ: unknown policy; there are static,"),
         (["--policy", ","], "--policy: (empty): none given; there are static,"),
         (["--policy", "static", "--train-until", "5 days"], "--train-until: 5 days: write a number with its unit"),
         (["--policy", "static", "--train-until", "9h"], "train-until: 32400 s: the trace ends at"),

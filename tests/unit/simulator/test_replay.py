@@ -147,8 +147,7 @@ def test_the_training_part_is_history_and_not_replayed() -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["hpaa"], r"hpaa: unknown policy; there are static, static-mean, hpa, hpa-concurrency, foretide, oracle"),
-        (["static", "keda"], r"keda: not available yet; there are static"),
+        (["hpaa"], r"hpaa: unknown policy; there are static, static-mean, hpa, "),
         ([], "none given"),
     ],
 )

@@ -223,7 +223,8 @@ def test_a_mixture_pays_for_its_experts_in_decode_steps_only() -> None:
 @pytest.mark.parametrize("profile", profiles(), ids=lambda profile: f"{profile.model}-{profile.gpu}x{profile.tp}")
 def test_a_longer_prompt_never_takes_less_time(profile: Profile) -> None:
     lengths = [100, 1000, 8192, 20_000, 50_000, 120_000]
-    times = [serve(Replica(Deployment(profile)), [(0.0, length, 1)])[0][0] for length in lengths]
+    roomy = Deployment(profile, kv_tokens=130_000)
+    times = [serve(Replica(roomy), [(0.0, length, 1)])[0][0] for length in lengths]
     assert all(shorter < longer for shorter, longer in pairwise(times))
 
 

@@ -1,0 +1,214 @@
+"""The field of rivals: every policy that can be compared with, built by its name for one bench.
+
+A rival takes the settings that its documentation gives, or those that an owner would find by a load test before going
+live; a scenario's own settings (`policies: {name: {knob: [...]}}`) come before either.
+
+What is NOT promised: that one setting does a rival justice. `knobs` says which ones a frontier should try.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from math import isfinite
+
+from foretide.simulator import dynamo, keda, knative, last_value, sageserve, utilization, wva
+from foretide.simulator.autoscaler import Autoscaler
+from foretide.simulator.engine import Engine, Limits
+from foretide.simulator.rivals import (
+    CONCURRENCY_SHARE,
+    WAITING_TARGET,
+    ExternalMetricHpa,
+    FixedCount,
+    mean_count,
+    peak_count,
+    usual_concurrency,
+)
+from foretide.simulator.run import Bench
+from foretide.simulator.scenario import BadScenario
+from foretide.simulator.written import Problem
+
+Given = Mapping[str, float]
+"""Settings by name, as the scenario gives them."""
+
+
+class NoRival(LookupError):
+    """A name that is not in the field, in one line that gives those that are."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name}: unknown rival; there are {', '.join(NAMES)}")
+
+
+def rival(name: str, bench: Bench) -> Autoscaler:
+    """A fresh rival for one run. Raises NoRival, and BadScenario for settings that it does not have."""
+    if name not in _FIELD:
+        raise NoRival(name)
+    build, settings = _FIELD[name]
+    return build(bench, _given(name, bench, settings))
+
+
+def knobs(name: str) -> tuple[str, ...]:
+    """The one or two settings that decide where a rival lies between cost and promise. Raises NoRival."""
+    if name not in _KNOBS:
+        raise NoRival(name)
+    return _KNOBS[name]
+
+
+def _given(name: str, bench: Bench, settings: tuple[str, ...]) -> Given:
+    """What the scenario sets for a rival. Raises BadScenario with all that is wrong."""
+    found = {knob: values[0] for knob, values in bench.scenario.knobs.get(name, {}).items() if values}
+    problems = [
+        Problem(f"policies.{name}.{knob}", "", f"there is no such setting; there are {', '.join(settings)}")
+        for knob in found
+        if knob not in settings
+    ]
+    problems += [
+        Problem(f"policies.{name}.{knob}", f"{value:g}", "give a finite number above 0")
+        for knob, value in found.items()
+        if knob in settings and not (isfinite(value) and value > 0)
+    ]
+    if problems:
+        raise BadScenario(problems)
+    return found
+
+
+@lru_cache(maxsize=2)
+def _carried(bench: Bench) -> float:
+    """Running requests per replica at the largest load that a load test found to hold."""
+    return usual_concurrency(bench) / CONCURRENCY_SHARE
+
+
+def _static(bench: Bench, given: Given) -> Autoscaler:
+    return FixedCount("static", int(given["replicas"]) if "replicas" in given else peak_count(bench))
+
+
+def _static_mean(bench: Bench, given: Given) -> Autoscaler:
+    return FixedCount("static-mean", int(given["replicas"]) if "replicas" in given else mean_count(bench))
+
+
+def _hpa(bench: Bench, given: Given) -> Autoscaler:
+    target = given.get("target", WAITING_TARGET)
+    low, high = _bounds(bench)
+    return ExternalMetricHpa(name="hpa", gauge="waiting", target=target, min_replicas=low, max_replicas=high)
+
+
+def _hpa_concurrency(bench: Bench, given: Given) -> Autoscaler:
+    target = given["target"] if "target" in given else max(1.0, CONCURRENCY_SHARE * _carried(bench))
+    low, high = _bounds(bench)
+    return ExternalMetricHpa(
+        name="hpa-concurrency", gauge="running", target=target, min_replicas=low, max_replicas=high
+    )
+
+
+def _hpa_utilization(bench: Bench, given: Given) -> Autoscaler:
+    low, high = _bounds(bench)
+    if "kv_target" in given:
+        return utilization.UtilizationHpa(min_replicas=low, max_replicas=high, target=given["kv_target"], signal="kv")
+    return utilization.UtilizationHpa(
+        min_replicas=low, max_replicas=high, target=given.get("target", utilization.TARGET)
+    )
+
+
+def _keda(bench: Bench, given: Given) -> Autoscaler:
+    low, high = _bounds(bench)
+    trigger = keda.Trigger(
+        threshold=given.get("threshold", WAITING_TARGET),
+        polling_s=given.get("polling_s", keda.POLLING_S),
+        cooldown_s=given.get("cooldown_s", keda.COOLDOWN_S),
+    )
+    return keda.Keda(min_replicas=low, max_replicas=high, trigger=trigger)
+
+
+def _knative(bench: Bench, given: Given) -> Autoscaler:
+    concurrency = given["concurrency"] if "concurrency" in given else _carried(bench)
+    rules = replace(knative.KpaRules(concurrency), **{**given, "concurrency": concurrency})
+    low, high = _bounds(bench)
+    return knative.Knative(rules=rules, min_replicas=low, max_replicas=high)
+
+
+def _dynamo(bench: Bench, given: Given) -> Autoscaler:
+    scenario = bench.scenario
+    planner = dynamo.Planner(
+        limits=Limits.of(scenario.objective, scale=given.get("slo_scale", 1.0)),
+        down_share=given.get("down_share", dynamo.DOWN_SHARE),
+        throughput_s=given.get("throughput_s", dynamo.THROUGHPUT_S),
+    )
+    low, high = _bounds(bench)
+    return dynamo.Dynamo(
+        engine=Engine(scenario.deployment),
+        planner=planner,
+        pace=scenario.pace,
+        min_replicas=low,
+        max_replicas=high,
+        history=bench.history,
+    )
+
+
+def _wva(bench: Bench, given: Given) -> Autoscaler:
+    scenario, (low, high) = bench.scenario, _bounds(bench)
+    return wva.Wva(
+        deployment=scenario.deployment,
+        objective=scenario.objective,
+        min_replicas=low,
+        max_replicas=high,
+        slo_scale=given.get("slo_scale", 1.0),
+    )
+
+
+def _sageserve(bench: Bench, given: Given) -> Autoscaler:
+    low, high = _bounds(bench)
+    return sageserve.SageServe(
+        service=bench.service,
+        pace=bench.scenario.pace,
+        full=_carried(bench),
+        min_replicas=low,
+        max_replicas=high,
+        thresholds=replace(sageserve.Thresholds(), **given),
+        history=bench.history,
+    )
+
+
+def _last_value(bench: Bench, given: Given) -> Autoscaler:
+    scenario, (low, high) = bench.scenario, _bounds(bench)
+    return last_value.LastValue(
+        service=bench.service,
+        pace=scenario.pace,
+        min_replicas=low,
+        max_replicas=high,
+        behavior=scenario.behavior,
+        headroom=given.get("headroom", 1.0),
+    )
+
+
+def _bounds(bench: Bench) -> tuple[int, int]:
+    return bench.scenario.min_replicas, bench.scenario.max_replicas
+
+
+_FIELD: Mapping[str, tuple[Callable[[Bench, Given], Autoscaler], tuple[str, ...]]] = {
+    "static": (_static, ("replicas",)),
+    "static-mean": (_static_mean, ("replicas",)),
+    "hpa": (_hpa, ("target",)),
+    "hpa-utilization": (_hpa_utilization, ("target", "kv_target")),
+    "hpa-concurrency": (_hpa_concurrency, ("target",)),
+    "keda": (_keda, ("threshold", "cooldown_s", "polling_s")),
+    "knative": (_knative, ("concurrency", "utilization", "stable_s", "panic_threshold", "scale_down_delay_s")),
+    "dynamo": (_dynamo, ("slo_scale", "down_share", "throughput_s")),
+    "wva": (_wva, ("slo_scale",)),
+    "sageserve": (_sageserve, ("up_at", "down_at", "buffer", "surprise", "interval_s")),
+    "last-value": (_last_value, ("headroom",)),
+}
+"""How a rival is built, and which settings a scenario may give it."""
+_KNOBS: Mapping[str, tuple[str, ...]] = {
+    "static": ("replicas",),
+    "static-mean": ("replicas",),
+    "hpa": ("target",),
+    "hpa-utilization": utilization.KNOBS,
+    "hpa-concurrency": ("target",),
+    "keda": keda.KNOBS,
+    "knative": knative.KNOBS,
+    "dynamo": dynamo.KNOBS,
+    "wva": wva.KNOBS,
+    "sageserve": sageserve.KNOBS,
+    "last-value": last_value.KNOBS,
+}
+NAMES = tuple(_FIELD)
+"""All rivals, in the order in which the command line lists them."""
