@@ -6,15 +6,13 @@ the pod template stays the same; another template starts anew, because its start
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import exp, log
 
 from foretide.operator.resource import timestamp
 from foretide.operator.seams import Body
+from foretide.policies.coldstart import learned
 from foretide.policies.flow import ColdStart
 
 KEPT_STARTS = 50
-PRIOR_STARTS = 3.0
-"""How many observed starts the prior is worth."""
 TEMPLATE_LABELS = ("pod-template-hash", "controller-revision-hash")
 
 
@@ -77,15 +75,8 @@ class Starts:
             del self._seconds[name]
 
     def cold_start(self) -> ColdStart:
-        """Prior and observations, pooled in log seconds; the prior is worth PRIOR_STARTS observations."""
-        logs = [log(max(seconds, 0.1)) for seconds in self._seconds.values()]
-        if not logs:
-            return self._prior
-        weight = PRIOR_STARTS + len(logs)
-        centre = (PRIOR_STARTS * log(self._prior.median_s) + sum(logs)) / weight
-        own = sum(logs) / len(logs)
-        spread = PRIOR_STARTS * self._prior.sigma**2 + sum((value - own) ** 2 for value in logs)
-        return ColdStart(median_s=exp(centre), sigma=(spread / weight) ** 0.5, observed=len(logs))
+        """The prior, moved by what was observed."""
+        return learned(self._prior, tuple(self._seconds.values()))
 
 
 def _majority(templates: Sequence[str]) -> str:

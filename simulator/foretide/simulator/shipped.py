@@ -8,10 +8,8 @@ demand from counters; only the prior of a cold start and the service model are g
 """
 
 from dataclasses import dataclass
-from math import exp, log
 
-import numpy as np
-
+from foretide.policies.coldstart import learned
 from foretide.policies.demand import demand_history
 from foretide.policies.flow import (
     Act,
@@ -33,8 +31,6 @@ from foretide.policies.turn import Sight, TargetSpec, plan_turn, relief_turn
 from foretide.simulator.autoscaler import Choice, View
 from foretide.simulator.scenario import Pace
 
-PRIOR_STARTS = 5.0
-"""The prior of a cold start weighs as much as this many observed starts."""
 PATHS = 512
 
 
@@ -162,14 +158,3 @@ def backlog_of(view: View, *, scrape_s: float) -> Backlog:
         return Backlog(view.now, None, None, Trust.ABSENT)
     trust = Trust.FRESH if view.now - view.scraped_at <= 2 * scrape_s else Trust.STALE
     return Backlog(view.scraped_at, waiting, running, trust)
-
-
-def learned(prior: ColdStart, starts: tuple[float, ...]) -> ColdStart:
-    """The lognormal of a cold start: the prior, moved by observed starts (normal-inverse-gamma mean of the log)."""
-    if not starts:
-        return prior
-    logs, count = np.log(starts), len(starts)
-    weight = PRIOR_STARTS + count
-    mean = (PRIOR_STARTS * log(prior.median_s) + float(logs.sum())) / weight
-    spread = PRIOR_STARTS * (prior.sigma**2 + (log(prior.median_s) - mean) ** 2) + float(((logs - mean) ** 2).sum())
-    return ColdStart(exp(mean), float(np.sqrt(spread / weight)), observed=count)

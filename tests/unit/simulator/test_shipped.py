@@ -1,5 +1,4 @@
 from dataclasses import dataclass, field
-from math import exp
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from foretide.simulator.autoscaler import Scrapes, View
 from foretide.simulator.fleet import PodCounters
 from foretide.simulator.run import Run, run_policy
 from foretide.simulator.scenario import Pace
-from foretide.simulator.shipped import Limits, Shipped, backlog_of, learned
+from foretide.simulator.shipped import Limits, Shipped, backlog_of
 
 PRIOR = ColdStart(median_s=80.0, sigma=0.3)
 
@@ -95,19 +94,6 @@ def test_a_backlog_without_a_scrape_is_absent_and_an_old_one_is_stale() -> None:
     assert backlog_of(view(100.0, age=31.0), scrape_s=15.0).trust is Trust.STALE
     unseen = View(100.0, 2, 2, 0, None, {}, dict)
     assert backlog_of(unseen, scrape_s=15.0).trust is Trust.ABSENT
-
-
-def test_a_cold_start_is_the_prior_until_one_was_observed() -> None:
-    assert learned(PRIOR, ()) is PRIOR
-
-
-def test_observed_starts_move_the_prior_by_their_number() -> None:
-    found = learned(PRIOR, (160.0,) * 5)
-    assert found.median_s == pytest.approx(exp((np.log(80) + np.log(160)) / 2))
-    assert found.sigma > PRIOR.sigma
-    many = learned(PRIOR, (160.0,) * 500)
-    assert many.median_s == pytest.approx(160.0, rel=0.02)
-    assert many.sigma < 0.1
 
 
 def test_scrapes_are_forgotten_after_a_while() -> None:
