@@ -59,6 +59,8 @@ def propose(evidence: Evidence) -> Proposal | None:
     if wanted < evidence.pool.desired:
         cautious = smallest_count(evidence, ahead, LOWERING_CAUTION * accepted)
         wanted = min(cautious, evidence.pool.desired)
+    if evidence.forecast.flagged and settled(evidence):
+        wanted = min(wanted, max(evidence.pool.desired, needed_now(evidence)))
     chosen = min(max(wanted, evidence.pool.min_replicas), evidence.pool.max_replicas)
     peaks = ahead.work.max(axis=1)
     risks = tuple(
@@ -107,14 +109,28 @@ def recent_work(history: DemandHistory, service: ServiceModel) -> float:
     return float(service.work.of(known).mean() * np.exp(service.log_speed_mean))
 
 
+def settled(evidence: Evidence) -> bool:
+    """Past its first life, a target has a count that was right on real evidence.
+
+    From then on a fallback forecast, wide because it knows nothing, no longer raises it; measured demand still does.
+    """
+    return evidence.now - evidence.memory.watching_since >= evidence.rhythm.first_life_s
+
+
+def needed_now(evidence: Evidence) -> int:
+    """Fewest replicas that carry the newest measured demand; maxReplicas + 1 if none do."""
+    work, capacity = recent_work(evidence.history, evidence.service), evidence.service.capacity
+    return fewest(lambda count: capacity.total(count) >= work, most=evidence.pool.max_replicas)
+
+
 def smallest_count(evidence: Evidence, ahead: Ahead, accepted: float) -> int:
     """Fewest replicas with an accepted risk that also carry what is asked right now; maxReplicas + 1 if none do."""
-    needed_now = recent_work(evidence.history, evidence.service)
+    asked_now = recent_work(evidence.history, evidence.service)
     capacity = evidence.service.capacity
 
     def enough(count: int) -> bool:
         carried = capacity.total(count)
-        return carried >= needed_now and violation_probability(ahead, capacity, count) <= accepted + 1e-9
+        return carried >= asked_now and violation_probability(ahead, capacity, count) <= accepted + 1e-9
 
     return fewest(enough, most=evidence.pool.max_replicas)
 

@@ -120,6 +120,17 @@ def test_a_fallback_forecast_never_lowers() -> None:
     assert held_code(given) is ReasonCode.BLIND
 
 
+def test_a_fallback_forecast_raises_no_further_than_measured_demand_asks() -> None:
+    guess = forecast(*[25.0] * 50, *[95.0] * 50, flagged="40% of the last 30 bins are missing")
+    assert plan(evidence(forecast=guess)).desired == 3
+    assert plan(evidence(forecast=guess, history=history(*[34.0] * 20))).desired == 4
+
+
+def test_in_a_first_life_a_fallback_forecast_is_better_than_none() -> None:
+    guess = forecast(*[25.0] * 50, *[45.0] * 50, flagged="2 measured bins of 60 s, 5 are needed")
+    assert plan(evidence(forecast=guess, memory=Memory(watching_since=NOW - 120.0))).desired == 5
+
+
 def test_a_first_life_holds_what_it_finds() -> None:
     given = evidence(memory=Memory(watching_since=NOW - 599.0), **FALLING)
     assert held_code(given) is ReasonCode.FIRST_LIFE
