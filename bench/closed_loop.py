@@ -51,7 +51,6 @@ def draw(recording: closed_loop.Recording, path: Path) -> None:
     figure.suptitle(
         "One InferenceAutoscaler in mode Auto: real API server, scheduler and Prometheus, simulated engines"
     )
-    figure.savefig(path / "closed-loop.svg", metadata={"Date": None})
     figure.savefig(path / "closed-loop.png", dpi=110)
 
 
