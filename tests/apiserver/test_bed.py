@@ -11,6 +11,8 @@ from foretide.cli.bed.bed import Bed
 from foretide.cli.bed.nodes import GPU
 from foretide.cli.bed.processes import BedFailed, wait_for
 from foretide.cli.bed.traffic import Load, Twin
+from foretide.cli.dev import deployment
+from foretide.cli.problems import BadInput
 
 pytestmark = pytest.mark.bed
 PRODUCT, GPUS, COLD_START_S = "two-gpus-of-test-bed", 2, 2
@@ -140,3 +142,8 @@ def test_prometheus_can_be_taken_away_and_comes_back_where_it_was(bed: Bed) -> N
 def test_what_kubectl_complains_about_is_said(bed: Bed) -> None:
     with pytest.raises(BedFailed, match="nothing-of-this-name"):
         bed.kubectl("get", "namespace", "nothing-of-this-name")
+
+
+def test_traffic_for_a_deployment_that_is_not_there_names_it(bed: Bed, namespace: str) -> None:
+    with pytest.raises(BadInput, match=f"target: {namespace}/nobody: no such Deployment; create it"):
+        deployment(bed, namespace, "nobody")

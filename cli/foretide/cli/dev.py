@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -55,7 +55,7 @@ def up(
     stop_delay: Annotated[str, typer.Option(help="From deleted to gone; foretide.io/stop-delay wins.")] = "1s",
     scrape_interval: Annotated[str, typer.Option(help="Of Prometheus.")] = "5s",
 ) -> None:
-    """Start it in the background and print the KUBECONFIG to use."""
+    """Start it in the background, apply the CRD, and print the KUBECONFIG to use and what comes next."""
     from foretide.cli.bed.kwok_stages import PodTimes
     from foretide.cli.bed.plane import PlaneSettings
 
@@ -69,6 +69,8 @@ def up(
         _refuse_a_second()
         bed = _started(PlaneSettings(pods=times, attached=False), scrape_s=scrape_s)
         _finish(bed, gpu_nodes=gpu_nodes, gpus=gpus_per_node)
+    _show(bed)
+    _show_what_is_next(bed)
 
 
 def traffic(
@@ -88,9 +90,10 @@ def traffic(
     namespace, slash, name = target.partition("/")
     if not slash or not name:
         raise BadInput(field="target", value=target, fix="write NAMESPACE/NAME of a Deployment")
+    _refuse_a_bad_trace(requests)
     with _one_line():
         bed = _running()
-        wanted = bed.get("-n", namespace, f"deployment/{name}")["spec"]["selector"].get("matchLabels", {})
+        wanted = deployment(bed, namespace, name)["spec"]["selector"].get("matchLabels", {})
         selector = ",".join(f"{label}={value}" for label, value in wanted.items())
         load = Load(
             trace=requests.absolute(),
@@ -155,10 +158,18 @@ def _finish(bed: "Bed", *, gpu_nodes: int, gpus: int) -> None:
         remember(bed)
         bed.add_gpu_nodes(gpu_nodes, gpus=gpus)
         remember(bed)
+        _make_ready_for_the_operator(bed)
     except BaseException:
         bed.stop()
         raise
-    _show(bed)
+
+
+def _make_ready_for_the_operator(bed: "Bed") -> None:
+    from foretide.operator.schema import crd_path
+    from foretide.operator.settings import LeaseSettings
+
+    bed.kubectl("apply", "-f", str(crd_path()))
+    bed.add_namespace(LeaseSettings().namespace)
 
 
 def _refuse_a_second() -> None:
@@ -180,12 +191,41 @@ def _running() -> "Bed":
 
 def _show(bed: "Bed") -> None:
     typer.echo(f"export KUBECONFIG={bed.kubeconfig}")
-    typer.echo(f"prometheus {bed.prometheus.url}, kubectl {bed.programs['kubectl']}\n")
+    typer.echo(f"export PATH={bed.programs['kubectl'].parent}:$PATH  # kubectl")
+    typer.echo(f"prometheus: {bed.prometheus.url}\n")
     width = max(len(process.name) for process in bed.processes)
     for process in bed.processes:
         state = f"pid {process.pid}" if process.alive else f"ENDED: {process.last_words}"
         typer.echo(f"{process.name:{width}}  {state:<12}  {PURPOSE.get(process.name, 'simulated engines behind pods')}")
         typer.echo(f"{'':{width}}  {process.log}")
+
+
+def _show_what_is_next(bed: "Bed") -> None:
+    typer.echo("\nThe CRD is applied, and the operator's namespace is there. Next, after the two exports above:")
+    source = f"--source default={bed.prometheus.url} --scrape-interval {bed.prometheus.scrape_s:g}s"
+    typer.echo(f"  foretide operator {source}")
+
+
+def _refuse_a_bad_trace(path: Path) -> None:
+    """Here and not in the twin, whose last words would be all that is left of the reason."""
+    from foretide.cli.replay import in_one_line
+    from foretide.simulator.requests import read_requests
+
+    with in_one_line():
+        read_requests(path)
+
+
+def deployment(bed: "Bed", namespace: str, name: str) -> dict[str, Any]:
+    """The Deployment as the API server has it. Raises BadInput when there is none."""
+    from foretide.cli.bed.processes import BedFailed
+
+    try:
+        return bed.get("-n", namespace, f"deployment/{name}")
+    except BedFailed as problem:
+        if "(NotFound)" not in str(problem):
+            raise
+        fix = "no such Deployment; create it or correct the name"
+        raise BadInput(field="target", value=f"{namespace}/{name}", fix=fix) from problem
 
 
 def _seconds(option: str, text: str) -> float:

@@ -15,6 +15,7 @@ from foretide.cli.problems import BadInput
 
 if TYPE_CHECKING:
     from foretide.operator.kube import Kubernetes
+    from foretide.operator.seams import Key
 
 Body = Mapping[str, Any]
 COLUMNS = ("NAMESPACE", "NAME", "TARGET", "MODE", "REPLICAS", "DESIRED", "READY", "RISK", "REASON")
@@ -79,7 +80,7 @@ def explain(
         raise BadInput(field="NAMESPACE/NAME", value=target, fix="write it like prod/llama")
 
     async def one(cluster: "Kubernetes") -> Body:
-        return await cluster.autoscaler(Key(namespace, name))
+        return await _found(cluster, Key(namespace, name))
 
     body = _asked(one, kubeconfig, context)
     if output is Output.TABLE:
@@ -94,7 +95,8 @@ def explained(body: Body) -> list[str]:
     conditions = {item["type"]: item for item in told.get("conditions") or ()}
     ready = conditions.get("Ready")
     if ready is None:
-        return [f"{meta['namespace']}/{meta['name']}: no operator has looked at it yet"]
+        fix = "start one with `foretide operator`, or look into its log"
+        return [f"{meta['namespace']}/{meta['name']}: no operator has looked at it yet; {fix}"]
     decision = told.get("lastDecision") or {}
     return [
         f"{meta['namespace']}/{meta['name']}  mode {spec.get('mode')}  {ready['reason']}",
@@ -213,8 +215,22 @@ def _asked(
     except NoCredentials as error:
         raise BadInput(field="--kubeconfig", value=kubeconfig or "~/.kube/config", fix=str(error)) from error
     except ClusterError as error:
-        hint = "the resource or the CRD is not there" if error.status == 404 else "see the message"
-        raise BadInput(field="cluster", value=str(error), fix=hint) from error
+        missing, refused = "the CRD is not there; run `foretide crd | kubectl apply -f -`", "see the message"
+        raise BadInput(field="cluster", value=str(error), fix=missing if error.status == 404 else refused) from error
+
+
+async def _found(cluster: "Kubernetes", key: "Key") -> Body:
+    """The resource. A cluster that has the CRD and not the resource is told apart from one without the CRD."""
+    from foretide.operator.seams import ClusterError
+
+    try:
+        return await cluster.autoscaler(key)
+    except ClusterError as error:
+        if error.status != 404:
+            raise
+        there = ", ".join(sorted(str(body["metadata"]["name"]) for body in await cluster.autoscalers())) or "none"
+        fix = f"no such InferenceAutoscaler; there are: {there}"
+        raise BadInput(field="NAMESPACE/NAME", value=key, fix=fix) from error
 
 
 def _credentials(kubeconfig: Path | None, context: str | None) -> Any:

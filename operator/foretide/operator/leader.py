@@ -37,6 +37,7 @@ class Leader:
         self._renewed_at: float | None = None
         self._seen: tuple[object, ...] = ()
         self._seen_at = 0.0
+        self._told = ""
 
     def leads(self) -> bool:
         if not self._settings.enabled:
@@ -63,9 +64,10 @@ class Leader:
         try:
             won = await self._acquired(began)
         except ClusterError as error:
-            logger.log(logging.INFO if error.status == 409 else logging.WARNING, "lease: %s", error)
+            self._tell(error)
             won = False
         if won:
+            self._told = ""
             if self._renewed_at is None:
                 logger.info("%s leads", self._identity)
             self._renewed_at = began
@@ -82,6 +84,17 @@ class Leader:
         except ClusterError as error:
             logger.info("lease could not be released: %s", error)
         self._renewed_at = None
+
+    def _tell(self, error: ClusterError) -> None:
+        """Logs what keeps us from leading, once for as long as it stays the same."""
+        if str(error) == self._told:
+            return
+        self._told = str(error)
+        hint = ""
+        if error.status == 404:  # a Lease that is missing is created, so what is missing is its namespace
+            hint = f"; run `kubectl create namespace {self._settings.namespace}`, or pass --lease-namespace"
+        level = logging.INFO if error.status == 409 else logging.WARNING
+        logger.log(level, "nothing is written before we lead: lease: %s%s", error, hint)
 
     async def _acquired(self, now: float) -> bool:
         space, name = self._settings.namespace, self._settings.name

@@ -27,7 +27,6 @@ from foretide.operator.loop import Loop, Parts
 from foretide.operator.prometheus import Prometheus
 from foretide.operator.reading import Reading
 from foretide.operator.registry import Registry
-from foretide.operator.resource import API_VERSION, KIND
 from foretide.operator.seams import ClusterError, Key, MetricsSource
 from foretide.operator.service import Services
 from foretide.operator.settings import Settings
@@ -173,7 +172,7 @@ class Operator:
             bodies = await self._cluster.autoscalers()
         except ClusterError as error:
             self._watchdog.relist_failed(answered=error.status != 0)
-            hint = f"; is the CRD of {API_VERSION} {KIND} installed?" if error.status == 404 else ""
+            hint = "; the CRD is not there: run `foretide crd | kubectl apply -f -`" if error.status == 404 else ""
             logger.warning("relist: %s%s", error, hint)
             return False
         changed: tuple[Key, ...] = self._registry.reconcile(bodies)

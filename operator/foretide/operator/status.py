@@ -152,7 +152,9 @@ def _metrics(turn: Turn) -> Condition | None:
     if history.trust is Trust.FRESH:
         share = history.coverage(turn.evidence.rhythm.first_life_s)
         return Condition("MetricsAvailable", True, "Fresh", f"{share:.0%} of the last window was measured")
-    fix = "; check that the source scrapes the pods with labels namespace and pod" * (history.trust is Trust.ABSENT)
+    # a source that is not there or does not answer has said so, with its own fix
+    silent = history.trust is Trust.ABSENT and "source" not in history.why
+    fix = "; check that the source scrapes the pods with labels namespace and pod" if silent else ""
     message = f"{history.why}{fix}; until then replicas may only rise"
     return Condition("MetricsAvailable", False, f"Metrics{history.trust.value}", message)
 
@@ -173,7 +175,7 @@ def _conflict(turn: Turn) -> Condition | None:
         return None
     if turn.found.conflict:
         return Condition("Conflict", True, "Conflict", turn.found.conflict)
-    return Condition("Conflict", False, "OnlyWriter")
+    return Condition("Conflict", False, "OnlyWriter", "nobody else scales the target")
 
 
 def _active(turn: Turn) -> Condition | None:
@@ -196,7 +198,7 @@ def _able(turn: Turn) -> Condition | None:
     stuck = turn.evidence.pool.unschedulable
     if stuck:
         return Condition("AbleToScale", True, "Unschedulable", f"{stuck} pods find no node with room")
-    return Condition("AbleToScale", True, "Ready")
+    return Condition("AbleToScale", True, "Ready", "no write failed, and every pod has a node")
 
 
 def _pool(evidence: Evidence, decision: Decision, actuation: Actuation | None) -> dict[str, Any]:

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,13 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BinaryMissing, match="FORETIDE_CACHE"):
         programs(["etcd"], build=True, environment={"FORETIDE_CACHE": str(tmp_path / "file")})
+
+
+def test_without_any_go_the_ways_out_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(BinaryMissing, match="go: missing") as refused:
+        programs(["etcd"], build=True, environment={"FORETIDE_CACHE": str(tmp_path / "cache")})
+    said = str(refused.value)
+    assert "install Go 1.26 or newer, or set KUBEBUILDER_ASSETS" in said
+    assert "\n" not in said

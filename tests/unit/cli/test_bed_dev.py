@@ -29,7 +29,7 @@ def ends_with(*arguments: str) -> int:
         (("up", "--gpu-nodes", "-1"), ("--gpu-nodes", "0")),
         (("status",), ("nothing is up", "foretide dev up")),
         (("traffic", "chat", "--requests", "day.csv"), ("target", "chat", "NAMESPACE/NAME")),
-        (("traffic", "default/chat", "--requests", "day.csv"), ("nothing is up",)),
+        (("traffic", "default/chat", "--requests", "none.csv"), ("path: none.csv: ", "name a file that can be read")),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
@@ -40,6 +40,29 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert said.count("\n") == 1
     for word in words:
         assert word in said
+
+
+@pytest.mark.parametrize(
+    ("trace", "line"),
+    [
+        ("", "foretide: size: 0 bytes: day.csv is empty"),
+        ("arrival_s,prompt_tokens\n0,1\n", "foretide: columns: arrival_s, prompt_tokens: no known format"),
+        (
+            "arrival_s,prompt_tokens,output_tokens\n0,1,1\n2,1,1\n1,1,1\n",
+            "in row 3: lies before the row above it; sort",
+        ),
+        ("arrival_s,prompt_tokens,output_tokens\n-1,1,1\n", "foretide: arrival_s: -1 in row 1: is negative"),
+        ("arrival_s,prompt_tokens,output_tokens\n0,1,1\n", "nothing is up here; run `foretide dev up`"),
+    ],
+)
+def test_a_bad_trace_is_told_before_a_twin_starts(
+    trace: str, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "day.csv").write_text(trace)
+    assert ends_with("traffic", "default/chat", "--requests", str(tmp_path / "day.csv")) == 2
+    said = capsys.readouterr().err
+    assert line in said
+    assert said.count("\n") == 1
 
 
 def test_down_where_nothing_is_up_is_no_error(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

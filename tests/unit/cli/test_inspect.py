@@ -40,7 +40,8 @@ async def test_troubles_are_told_and_what_is_merely_off_is_not() -> None:
 
 def test_a_resource_without_status_says_that_nobody_looked() -> None:
     body = {"metadata": {"namespace": "prod", "name": "x"}, "spec": {}}
-    assert explained(body) == ["prod/x: no operator has looked at it yet"]
+    (line,) = explained(body)
+    assert line.startswith("prod/x: no operator has looked at it yet; start one with `foretide operator`")
 
 
 def test_columns_line_up() -> None:

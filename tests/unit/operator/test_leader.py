@@ -1,5 +1,6 @@
 """Leader or nothing: two never lead at once, whatever the clocks and the API do."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -170,3 +171,18 @@ async def test_without_election_one_always_leads() -> None:
     rig = Rig()
     assert rig.operator("one", enabled=False).leads()
     assert rig.leases.body is None
+
+
+async def test_a_missing_namespace_is_told_once_and_with_the_fix(caplog: pytest.LogCaptureFixture) -> None:
+    class Homeless(LeasesTwin):
+        async def create_lease(self, namespace: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+            raise ClusterError(f'namespaces "{namespace}" not found', status=404)
+
+    rig = Rig()
+    rig.leases = Homeless(clock=rig.clock)
+    one = rig.operator("one")
+    with caplog.at_level(logging.INFO):
+        assert [await one.attempt() for _ in range(3)] == [False] * 3
+    (line,) = caplog.messages
+    assert line.startswith("nothing is written before we lead")
+    assert "kubectl create namespace foretide" in line

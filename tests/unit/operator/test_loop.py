@@ -78,6 +78,7 @@ async def test_an_empty_answer_is_blindness_and_not_idleness() -> None:
     await found.live(30)
     assert found.cluster.writes == []
     assert found.condition("MetricsAvailable")["reason"] == "MetricsAbsent"
+    assert "no engine reports; check that the source scrapes the pods" in found.condition("Ready")["message"]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
@@ -200,6 +201,7 @@ async def test_an_unknown_source_is_named_with_those_that_exist() -> None:
     await found.live(30)
     assert found.cluster.writes == []
     assert "metrics.source: 'other' is not configured; the admin offers: default" in found.condition("Ready")["message"]
+    assert "scrapes the pods" not in found.condition("Ready")["message"], "one fix is enough"
 
 
 async def test_a_bad_edit_is_reported_and_the_accepted_spec_goes_on() -> None:
