@@ -149,7 +149,7 @@ def _arrivals(column: pd.Series, name: str, format_name: str) -> Floats:
     falls = np.flatnonzero(np.diff(values) < 0)
     if len(falls):
         row = int(falls[0]) + 2
-        raise BadTrace(f"{name}: {column.iloc[row - 1]!r} in row {row}: lies before the row above it; sort by time")
+        raise BadTrace(f"{name}: {column.iloc[row - 1]} in row {row}: lies before the row above it; sort by time")
     return frozen(values - values[0])
 
 
@@ -159,6 +159,6 @@ def _tokens(column: pd.Series, name: str, *, least: int) -> Tokens:
     if len(bad):
         row = int(bad[0])
         need = f"give a whole number of at least {least}" if np.isfinite(values[row]) else "give a number"
-        raise BadTrace(f"{name}: {column.iloc[row]!r} in row {row + 1}: {need}")
+        raise BadTrace(f"{name}: {column.iloc[row]} in row {row + 1}: {need}")
     # A failed answer of no token still cost its prompt; the engine knows no request without an output token.
     return np.asarray(np.maximum(1, np.rint(values)), dtype=np.int64)
