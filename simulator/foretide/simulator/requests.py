@@ -10,6 +10,7 @@ import gzip
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,10 @@ FORMATS: dict[str, tuple[str, str, str]] = {
     "mooncake": ("timestamp", "input_length", "output_length"),
 }
 """Format -> its columns for arrival, prompt tokens and output tokens."""
+BLOCKS = "hash_ids"
+"""Column of any format, may be absent: the hash ids of a prompt's leading blocks, in order."""
+BLOCK_TOKENS = 512
+"""Tokens of a block in Mooncake's traces."""
 JITTER_S = 30.0
 """A copy of a request comes at most this much before or after its original: what varies from minute to minute stays,
 what is chance within a minute averages out, as it would with that many independent users."""
@@ -39,22 +44,53 @@ class BadTrace(ValueError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Blocks:
+    """What a prefix cache can recognise: the hash ids of the leading blocks of each prompt.
+
+    Request i has ids[offsets[i]:offsets[i + 1]], each of `tokens` tokens (its last one may be cut short). An id stands
+    for its block and for all before it, so two prompts share their first k blocks where their first k ids are equal.
+    """
+
+    ids: Tokens
+    """(m,)"""
+    offsets: Tokens
+    """(n + 1,)"""
+    tokens: int = BLOCK_TOKENS
+
+    def of(self, index: int) -> Tokens:
+        """The ids of one request, (k,)."""
+        return self.ids[self.offsets[index] : self.offsets[index + 1]]
+
+    def take(self, picks: NDArray[np.integer]) -> "Blocks":
+        """The blocks of the requests at `picks`, in that order."""
+        begins, counts = self.offsets[picks], np.diff(self.offsets)[picks]
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
+        return Blocks(self.ids[np.repeat(begins, counts) + within], offsets, self.tokens)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class RequestTrace:
     """`arrival_s` ascends from 0; tokens are at least 1. All arrays have shape (n,)."""
 
     arrival_s: Floats
     prompt_tokens: Tokens
     output_tokens: Tokens
+    blocks: Blocks | None = None
+    """None where nothing is known of shared prefixes."""
 
     def __len__(self) -> int:
         return len(self.arrival_s)
 
+    def at(self, arrival_s: Floats, picks: NDArray[np.integer]) -> "RequestTrace":
+        """The requests at `picks`, in that order, at new times of arrival."""
+        blocks = None if self.blocks is None else self.blocks.take(picks)
+        return RequestTrace(frozen(arrival_s), self.prompt_tokens[picks], self.output_tokens[picks], blocks)
+
     def between(self, start: float, duration: float) -> "RequestTrace":
         """The requests of [start, start + duration), with times from `start` on."""
-        part = (self.arrival_s >= start) & (self.arrival_s < start + duration)
-        return RequestTrace(
-            frozen(self.arrival_s[part] - start), self.prompt_tokens[part].copy(), self.output_tokens[part].copy()
-        )
+        part = np.flatnonzero((self.arrival_s >= start) & (self.arrival_s < start + duration))
+        return self.at(self.arrival_s[part] - start, part)
 
     def scaled(self, factor: float, *, seed: int) -> "RequestTrace":
         """The same traffic at `factor` times the rate, its shape in time kept.
@@ -75,7 +111,7 @@ class RequestTrace:
         highest = np.searchsorted(self.arrival_s, self.arrival_s[origin] + NEAR_S, side="right")
         near = np.where(first, origin, rng.integers(lowest, np.maximum(highest, lowest + 1)))
         order = np.argsort(moved, kind="stable")
-        return RequestTrace(frozen(moved[order]), self.prompt_tokens[near[order]], self.output_tokens[near[order]])
+        return self.at(moved[order], near[order])
 
 
 def read_requests(path: Path, *, format: str | None = None) -> RequestTrace:  # noqa: A002 (the scenario's word)
@@ -94,6 +130,7 @@ def read_requests(path: Path, *, format: str | None = None) -> RequestTrace:  # 
         arrival_s=_arrivals(table[arrival], arrival, name),
         prompt_tokens=_tokens(table[prompt], prompt, least=1),
         output_tokens=_tokens(table[output], output, least=0),
+        blocks=_blocks(table[BLOCKS]) if BLOCKS in table.columns else None,
     )
 
 
@@ -162,3 +199,19 @@ def _tokens(column: pd.Series, name: str, *, least: int) -> Tokens:
         raise BadTrace(f"{name}: {column.iloc[row]} in row {row + 1}: {need}")
     # A failed answer of no token still cost its prompt; the engine knows no request without an output token.
     return np.asarray(np.maximum(1, np.rint(values)), dtype=np.int64)
+
+
+def _blocks(column: pd.Series) -> Blocks:
+    rows = [_ids(row, given) for row, given in enumerate(column, start=1)]
+    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    return Blocks(np.concatenate(rows), offsets)
+
+
+def _ids(row: int, given: Any) -> Tokens:
+    try:
+        ids = np.asarray(given, dtype=np.int64)
+    except (TypeError, ValueError):
+        ids = np.zeros((0, 0), dtype=np.int64)
+    if ids.ndim != 1:
+        raise BadTrace(f"{BLOCKS}: {given!r} in row {row}: give a list of whole numbers, or leave the column out")
+    return ids

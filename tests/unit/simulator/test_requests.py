@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from foretide.policies.flow import frozen
-from foretide.simulator.requests import JITTER_S, NEAR_S, BadTrace, RequestTrace, read_requests
+from foretide.simulator.requests import JITTER_S, NEAR_S, BadTrace, Blocks, RequestTrace, read_requests
 
 OWN = "arrival_s,prompt_tokens,output_tokens\n"
 AZURE = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
@@ -166,3 +166,40 @@ def test_the_azure_conversation_trace_is_read_as_published() -> None:
     assert len(read) == 19_366
     assert read.prompt_tokens.mean() == pytest.approx(1155, rel=0.01)
     assert read.output_tokens.mean() == pytest.approx(211, rel=0.01)
+
+
+def with_blocks() -> RequestTrace:
+    """Four requests with 2, 0, 1 and 3 blocks."""
+    blocks = Blocks(np.array([1, 2, 7, 1, 2, 3]), np.array([0, 2, 2, 3, 6]))
+    return RequestTrace(frozen(np.arange(4.0)), np.full(4, 1000), np.full(4, 10), blocks)
+
+
+def test_blocks_of_a_mooncake_trace_are_read(tmp_path: Path) -> None:
+    found = read_requests(written(tmp_path, mooncake(0, 1500), "moon.jsonl")).blocks
+    assert found is not None
+    assert [found.of(index).tolist() for index in range(2)] == [[1], [2]]
+    assert found.tokens == 512
+
+
+def test_a_part_of_a_trace_keeps_the_blocks_of_its_requests() -> None:
+    found = with_blocks().between(1.0, 3.0).blocks
+    assert found is not None
+    assert [found.of(index).tolist() for index in range(3)] == [[], [7], [1, 2, 3]]
+
+
+def test_a_copy_has_the_blocks_of_the_request_whose_lengths_it_has() -> None:
+    whole = RequestTrace(
+        frozen(np.arange(200.0)),
+        np.arange(200) + 1,
+        np.ones(200, dtype=np.int64),
+        Blocks(np.arange(200), np.arange(201)),
+    )
+    scaled = whole.scaled(3.0, seed=0)
+    assert scaled.blocks is not None
+    assert [scaled.blocks.of(i).tolist() for i in range(len(scaled))] == [[n - 1] for n in scaled.prompt_tokens]
+
+
+def test_blocks_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    line = json.dumps({"timestamp": 0, "input_length": 1, "output_length": 1, "hash_ids": ["a"]})
+    with pytest.raises(BadTrace, match=r"hash_ids: \['a'\] in row 1: give a list of whole numbers"):
+        read_requests(written(tmp_path, line + "\n", "moon.jsonl"))
