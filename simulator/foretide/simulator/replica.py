@@ -25,13 +25,15 @@ time of a step would otherwise fall below zero."""
 class Job:
     """One request on its way through a replica."""
 
-    __slots__ = ("arrival", "computed", "first", "generated", "index", "joined", "output", "prompt", "target")
+    __slots__ = ("arrival", "blocks", "computed", "first", "generated", "index", "joined", "output", "prompt", "target")
 
-    def __init__(self, index: int, arrival: float, prompt: int, output: int) -> None:
+    def __init__(self, index: int, arrival: float, prompt: int, output: int, *, blocks: tuple[int, ...] = ()) -> None:
         self.index = index
         self.arrival = arrival
         self.prompt = prompt
         self.output = output
+        self.blocks = blocks
+        """Hash ids of the prompt's leading blocks; empty where they are not known."""
         self.computed = 0
         """Tokens of the prompt (and, after a preemption, of the output so far) that are in the cache."""
         self.generated = 0
@@ -110,7 +112,7 @@ class Replica:
 
     @property
     def kv_used(self) -> int:
-        return self._context + sum(job.target for job in self._prefilling)
+        return self._context + sum([job.target for job in self._prefilling]) if self._prefilling else self._context
 
     def submit(self, job: Job, now: float) -> None:
         """A request arrives; it joins at the next step boundary."""
