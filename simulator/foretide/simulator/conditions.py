@@ -6,9 +6,9 @@ behaves to the last digit as one that knows of no conditions.
 
 from dataclasses import dataclass, replace
 
-from foretide.simulator.faults import Failures, Fault, shifted
+from foretide.simulator.faults import NEVER, Failures, Fault, shifted
 from foretide.simulator.starts import StartTier
-from foretide.simulator.stock import Stock
+from foretide.simulator.stock import ENDLESS, Stock
 
 REFILL_S = 60.0
 
@@ -23,8 +23,8 @@ class Conditions:
     """A start takes 1 + this x (other starts under way when it begins) times as long."""
     refill_s: float = REFILL_S
     """From a replica's end until its node can start another one the fast way."""
-    stock: Stock = Stock()
-    failures: Failures = Failures()
+    stock: Stock = ENDLESS
+    failures: Failures = NEVER
     faults: tuple[Fault, ...] = ()
 
     def shifted(self, by: float) -> "Conditions":

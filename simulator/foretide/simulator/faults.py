@@ -86,14 +86,14 @@ class Failures:
         return 3600.0 * drawn / self.per_replica_hour
 
 
+NEVER = Failures()
+
 Kind = TypeVar("Kind", bound=Fault)
 
 
 def standing(faults: Iterable[Fault], kind: type[Kind], now: float) -> Iterator[tuple[int, Kind]]:
     """Those of one kind that hold now, each with its place in the list."""
-    return (
-        (index, fault) for index, fault in enumerate(faults) if isinstance(fault, kind) and fault.holds(now)
-    )
+    return ((index, fault) for index, fault in enumerate(faults) if isinstance(fault, kind) and fault.holds(now))
 
 
 def shifted(faults: Iterable[Fault], by: float) -> tuple[Fault, ...]:

@@ -56,6 +56,7 @@ class Member:
     """One replica of the fleet, from order to end. Times in seconds; infinite until they come."""
 
     __slots__ = (
+        "begun_at",
         "busy_s",
         "busy_since",
         "draining",
@@ -73,6 +74,8 @@ class Member:
         self.name = name
         self.replica = replica
         self.ordered_at = ordered_at
+        self.begun_at = inf
+        """When it got its node: it costs from then on."""
         self.ready_at = ready_at
         self.gone_at = inf
         self.draining = False

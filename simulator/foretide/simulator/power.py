@@ -32,7 +32,8 @@ PUBLISHED = {"A100": GpuPower(63.0, 400.0, 250.0), "H100": GpuPower(75.0, 700.0,
 @dataclass(frozen=True, slots=True)
 class PowerCap:
     """A limit on each GPU, in watts, and what it does to a prefill. The slowdown is Splitwise's for its own cap; for
-    another limit it has to be measured."""
+    another limit it has to be measured.
+    """
 
     watts: float
     prefill_slowdown: float = PREFILL_SLOWDOWN

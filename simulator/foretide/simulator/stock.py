@@ -31,5 +31,8 @@ class Stock:
         return Stock(((0.0, now), *((at - by, gpus) for at, gpus in self.steps if at > by)))
 
 
+ENDLESS = Stock()
+
+
 def _time(step: tuple[float, int]) -> float:
     return step[0]

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from foretide.simulator.conditions import REFILL_S, Conditions
-from foretide.simulator.faults import Crash, Dropout, Failures, Fault, Slowdown, SlowStart, StockOut
+from foretide.simulator.faults import NEVER, Crash, Dropout, Failures, Fault, Slowdown, SlowStart, StockOut
 from foretide.simulator.power import PREFILL_SLOWDOWN, PowerCap, published
 from foretide.simulator.starts import SUGGESTED, StartTier
-from foretide.simulator.stock import Stock
+from foretide.simulator.stock import ENDLESS, Stock
 from foretide.simulator.written import Written, moment
 
 Moment = BeforeValidator(moment)
@@ -158,7 +158,7 @@ def conditions_of(
         further_tiers=cold_start.start_tiers()[1:],
         contention=cold_start.contention,
         refill_s=cold_start.refill,
-        stock=nodes.stock() if nodes else Stock(),
-        failures=failures.failures() if failures else Failures(),
+        stock=nodes.stock() if nodes else ENDLESS,
+        failures=failures.failures() if failures else NEVER,
         faults=tuple(fault.fault() for fault in faults),
     )
