@@ -13,11 +13,11 @@ from heapq import heappop, heappush
 from math import inf
 
 from foretide.simulator.ledger import Ledger, RequestOutcome
-from foretide.simulator.member import Member, Observation, PodCounters
+from foretide.simulator.member import Member, Observation, PodCounters, Ready
 from foretide.simulator.profiles import Deployment
 from foretide.simulator.replica import Job, Replica
-from foretide.simulator.requests import RequestTrace
-from foretide.simulator.routing import least_outstanding, outstanding
+from foretide.simulator.requests import BLOCK_TOKENS, RequestTrace
+from foretide.simulator.routing import DEFAULT, router
 from foretide.simulator.starts import StartTier
 
 __all__ = ["Fleet", "FleetCounts", "Member", "Observation", "PodCounters", "RequestOutcome", "StartTier"]
@@ -45,6 +45,7 @@ class Fleet:
         cold_start: StartTier,
         seed: int,
         gpus_per_replica: int = 1,
+        routing: str = DEFAULT,
     ) -> None:
         self.now = 0.0
         self.members: list[Member] = []
@@ -53,7 +54,8 @@ class Fleet:
         self._seed = seed
         self._gpus = gpus_per_replica
         self._ledger = Ledger(trace, room=deployment.kv_tokens or deployment.profile.kv_tokens)
-        self._ready: list[Member] = []
+        self._router = router(routing, seed, block_tokens=trace.blocks.tokens if trace.blocks else BLOCK_TOKENS)
+        self._ready = Ready()
         self._starting: list[Member] = []
         self._events: list[tuple[float, int, Member]] = []
         self._ordinal = 0
@@ -63,19 +65,10 @@ class Fleet:
 
     def advance(self, until: float) -> None:
         """Everything that happens up to and including `until`."""
-        ledger, events = self._ledger, self._events
+        ledger = self._ledger
         while True:
             arrival = ledger.next_arrival
-            limit = min(arrival, until)
-            while True:
-                begins = self._starting[0].ready_at if self._starting else inf
-                happens = events[0][0] if events else inf
-                if min(begins, happens) == inf or min(begins, happens) > limit:
-                    break
-                if begins <= happens:
-                    self._becomes_ready(self._starting[0])
-                else:
-                    self._happens(*heappop(events))
+            self._run(min(arrival, until))
             if arrival > until or arrival == inf:
                 break
             self._arrives(arrival)
@@ -90,7 +83,7 @@ class Fleet:
             self._call_off(self._starting[-1])
             surplus -= 1
         for _ in range(surplus):
-            self._drain(min(reversed(self._ready), key=outstanding))
+            self._drain(self._ready.last_idlest())
 
     def submit(self, arrival_s: float, prompt_tokens: int, output_tokens: int) -> int:
         """Adds a request at the end of the trace and gives its index.
@@ -106,7 +99,7 @@ class Fleet:
         member = Member(len(self.members), name, Replica(self._deployment), self.now, self.now if ready else inf)
         self.members.append(member)
         if ready:
-            self._ready.append(member)
+            self._ready.join(member)
             self._let_in()
         else:
             self._starting.append(member)
@@ -128,9 +121,10 @@ class Fleet:
     def remove(self, name: str) -> None:
         """Gone at once; its requests in flight are lost and stay unfinished."""
         member = self._member(name)
-        for group in (self._ready, self._starting):
-            if member in group:
-                group.remove(member)
+        if member in self._starting:
+            self._starting.remove(member)
+        if member in self._ready:
+            self._ready.leave(member)
         member.settle(self.now)
         member.draining = True
         member.gone_at = min(member.gone_at, self.now)
@@ -178,6 +172,23 @@ class Fleet:
         """What became of the requests that have arrived so far."""
         return self._ledger.outcome(overhead_s=self._deployment.http_overhead_s)
 
+    def _run(self, until: float) -> None:
+        """All but arrivals, up to and including `until`."""
+        events, starting = self._events, self._starting
+        while True:
+            happens = events[0][0] if events else inf
+            if starting and starting[0].ready_at <= happens:
+                if starting[0].ready_at > until or starting[0].ready_at == inf:
+                    return
+                self._becomes_ready(starting[0])
+                continue
+            if happens > until or happens == inf:
+                return
+            member = heappop(events)[2]
+            # Otherwise an earlier plan of this replica, cut short since.
+            if member.replica.next_event == happens:
+                self._proceeds(member)
+
     def _arrives(self, now: float) -> None:
         job = self._ledger.take()
         if not self._ready:
@@ -188,19 +199,18 @@ class Fleet:
         self._route(job, now)
 
     def _route(self, job: Job, now: float) -> None:
-        member = least_outstanding(self._ready)
+        member = self._router.choose(self._ready, job, now)
         replica = member.replica
         before = replica.next_event
         replica.submit(job, now)
+        self._ready.recount(member)
         if before == inf:
             member.busy_since = now
         if replica.next_event != before:
             heappush(self._events, (replica.next_event, member.number, member))
 
-    def _happens(self, at: float, _: int, member: Member) -> None:
-        replica = member.replica
-        if replica.next_event != at:
-            return  # an earlier plan of this replica, cut short since
+    def _proceeds(self, member: Member) -> None:
+        replica, at = member.replica, member.replica.next_event
         replica.proceed()
         if replica.done:
             self._finished(member)
@@ -217,6 +227,7 @@ class Fleet:
             if member.observed is not None:
                 member.observed.append(Observation.of(job, at))
         member.replica.done.clear()
+        self._ready.recount(member)
 
     def _order(self) -> None:
         seconds = self._cold_start.start_s(ordinal=self._ordinal, seed=self._seed)
@@ -229,7 +240,7 @@ class Fleet:
 
     def _becomes_ready(self, member: Member) -> None:
         self._starting.remove(member)
-        self._ready.append(member)
+        self._ready.join(member)
         for job in self._door:
             self._ledger.waited_for_a_start(job)
         self._let_in(member.ready_at)
@@ -244,7 +255,7 @@ class Fleet:
         member.gone_at, member.ready_at = self.now, inf
 
     def _drain(self, member: Member) -> None:
-        self._ready.remove(member)
+        self._ready.leave(member)
         member.draining = True
         if member.replica.next_event == inf:
             member.gone_at = self.now

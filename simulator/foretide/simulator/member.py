@@ -1,7 +1,9 @@
 """One replica as a member of a fleet: from order to end, and what is seen of it from outside."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf, nan
+from typing import overload
 
 from foretide.simulator.replica import Job, Replica
 
@@ -65,6 +67,8 @@ class Member:
         "number",
         "observed",
         "ordered_at",
+        "outstanding",
+        "place",
         "ready_at",
         "replica",
     )
@@ -79,6 +83,10 @@ class Member:
         self.ready_at = ready_at
         self.gone_at = inf
         self.draining = False
+        self.outstanding = 0
+        """Requests that run or wait in its replica, as `Ready` last counted them."""
+        self.place = 0
+        """Its bit among the ready; 0 while it is not one of them."""
         self.busy_s = 0.0
         self.busy_since = inf
         self.observed: list[Observation] | None = None
@@ -89,3 +97,79 @@ class Member:
         if self.busy_since < inf:
             self.busy_s += now - self.busy_since
             self.busy_since = inf
+
+
+class Ready(Sequence[Member]):
+    """The members that take requests, in the order in which they became ready.
+
+    Knows the least loaded at once: for every number of outstanding requests it keeps the members that have so many as
+    the bits of one whole number, the first member in the lowest. Whoever changes what is outstanding calls `recount`.
+    """
+
+    __slots__ = ("_having", "_least", "_members", "changes")
+
+    def __init__(self) -> None:
+        self.changes = 0
+        """How often a member has joined or left."""
+        self._members: list[Member] = []
+        self._having: list[int] = []
+        """Number of outstanding requests -> members that have so many, as bits."""
+        self._least = 0
+        """No member has fewer outstanding requests than this."""
+
+    @overload
+    def __getitem__(self, index: int) -> Member: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Member]: ...
+
+    def __getitem__(self, index: int | slice) -> Member | list[Member]:
+        return self._members[index]
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(self._members)
+
+    def join(self, member: Member) -> None:
+        self._members.append(member)
+        self._sort()
+
+    def leave(self, member: Member) -> None:
+        self._members.remove(member)
+        member.place = 0
+        self._sort()
+
+    def recount(self, member: Member) -> None:
+        """Takes in how many requests are outstanding at this member; one that is not ready is passed over."""
+        if not member.place:
+            return
+        having, now = self._having, member.replica.outstanding
+        having[member.outstanding] ^= member.place
+        while now >= len(having):
+            having.append(0)
+        having[now] |= member.place
+        member.outstanding = now
+        self._least = min(self._least, now)
+        while not having[self._least]:
+            self._least += 1
+
+    def first_idlest(self) -> Member:
+        """The member with the fewest outstanding requests, the first among equals. Raises IndexError without any."""
+        idlest = self._having[self._least]
+        return self._members[(idlest & -idlest).bit_length() - 1]
+
+    def last_idlest(self) -> Member:
+        """The same, the last among equals."""
+        return self._members[self._having[self._least].bit_length() - 1]
+
+    def _sort(self) -> None:
+        self.changes += 1
+        self._having, self._least = [], 0
+        for position, member in enumerate(self._members):
+            member.place, member.outstanding = 1 << position, member.replica.outstanding
+            self._having += [0] * (member.outstanding + 1 - len(self._having))
+            self._having[member.outstanding] |= member.place
+        while self._having and not self._having[self._least]:
+            self._least += 1
