@@ -92,6 +92,10 @@ class Member:
         self.observed: list[Observation] | None = None
         """What it finished since somebody last asked; None while nobody ever did."""
 
+    def busy_until(self, now: float) -> float:
+        """Seconds in which it had at least one request, up to now."""
+        return self.busy_s + max(0.0, now - self.busy_since)
+
     def settle(self, now: float) -> None:
         """It has nothing to do from now on."""
         if self.busy_since < inf:

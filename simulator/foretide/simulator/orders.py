@@ -7,8 +7,11 @@ What is NOT promised: preemption, or a smaller replica that overtakes a larger o
 """
 
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from math import inf
 
+from foretide.simulator.agenda import Agenda
 from foretide.simulator.conditions import Conditions
 from foretide.simulator.faults import start_factor
 from foretide.simulator.member import Member
@@ -19,12 +22,36 @@ LOOK_S = 1.0
 
 
 class Orders:
-    """`gpus` are those of one replica. Calls must come in the order of time."""
+    """`gpus` are those of one replica; `begins` is told of each replica that gets its node. Calls must come in the
+    order of time.
+    """
 
-    __slots__ = ("_conditions", "_gpus", "_held", "_ordinal", "_pending", "_seed", "_warm", "starting")
+    __slots__ = (
+        "_agenda",
+        "_begins",
+        "_conditions",
+        "_gpus",
+        "_held",
+        "_looking",
+        "_ordinal",
+        "_pending",
+        "_seed",
+        "_warm",
+        "starting",
+    )
 
-    def __init__(self, *, first_tier: StartTier, conditions: Conditions, seed: int, gpus: int) -> None:
-        self._conditions = conditions
+    def __init__(
+        self,
+        *,
+        first_tier: StartTier,
+        conditions: Conditions,
+        seed: int,
+        gpus: int,
+        agenda: Agenda,
+        begins: Callable[[Member], None],
+    ) -> None:
+        self._conditions, self._agenda, self._begins = conditions, agenda, begins
+        self._looking = False
         self._seed, self._gpus = seed, gpus
         self._warm = WarmNodes((first_tier, *conditions.further_tiers), refill_s=conditions.refill_s)
         self.starting: list[Member] = []
@@ -51,14 +78,14 @@ class Orders:
         self._held += 1
         member.begun_at = member.ordered_at
 
-    def order(self, member: Member) -> None:
-        """It waits for a node until `place`."""
+    def order(self, member: Member, now: float) -> None:
+        """It starts as soon as there is a node for it."""
         self._pending.append((member, self._ordinal))
         self._ordinal += 1
+        self.place(now)
 
-    def place(self, now: float) -> list[Member]:
-        """Gives nodes to those that wait, as far as there are any, and returns who got one: its start begins now."""
-        placed = []
+    def place(self, now: float) -> None:
+        """Gives nodes to those that wait, as far as there are any: their starts begin now."""
         while self._pending and self.has_room(now):
             member, ordinal = self._pending.popleft()
             tier = self._warm.take(now)
@@ -67,10 +94,15 @@ class Orders:
             member.begun_at, member.ready_at = now, now + seconds
             self._held += 1
             self.starting.append(member)
-            placed.append(member)
-        if placed:
             self.starting.sort(key=_ready_at)
-        return placed
+            self._begins(member)
+        if self._pending and not self._looking:
+            self._looking = True
+            self._agenda.put(now + LOOK_S, partial(self._look, now + LOOK_S))
+
+    def _look(self, now: float) -> None:
+        self._looking = False
+        self.place(now)
 
     def call_off(self, now: float) -> None:
         """Takes back the newest order that has no node, else the start that would end last; there is one."""
