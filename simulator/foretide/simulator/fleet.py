@@ -80,6 +80,7 @@ class Fleet:
         self._starting = self._orders.starting
         self._events: list[tuple[float, int, Member]] = []
         self._door: deque[Job] = deque()
+        self._watched = False
         for _ in range(replicas):
             if not self._orders.has_room(0.0):
                 self._order()
@@ -198,6 +199,12 @@ class Fleet:
             if member.ready_at <= self.now and member.gone_at == inf
         }
 
+    def watch(self) -> None:
+        """From now on `observations` misses nothing that any replica finishes."""
+        self._watched = True
+        for member in self.members:
+            member.observed = member.observed or []
+
     def observations(self, name: str) -> list[Observation]:
         """Requests that this replica finished since the last call; the first call only begins to watch."""
         member = self._member(name)
@@ -298,6 +305,8 @@ class Fleet:
     def _becomes_ready(self, member: Member) -> None:
         self._starting.remove(member)
         self._ready.join(member)
+        if self._watched:
+            member.observed = []
         for job in self._door:
             self._ledger.waited_for_a_start(job)
         self._let_in(member.ready_at)
