@@ -1,4 +1,4 @@
-"""A fleet of replicas behind one door: least-outstanding routing, cold starts, draining, and what all of it costs.
+"""A fleet of replicas behind one door: routing, cold starts, draining, and what all of it costs.
 
 Driven from event to event; between two calls of `advance` nothing happens. Requests that find no ready replica wait at
 the door. The n-th start of a run takes the same time whatever the policy (common random numbers).
@@ -34,7 +34,10 @@ class FleetCounts:
 
 
 class Fleet:
-    """`replicas` are ready at time 0. Raises ValueError for a request that no replica could ever hold."""
+    """`replicas` are ready at time 0; `routing` is one of routing.NAMES.
+
+    Raises ValueError for another name, or a request that no replica could ever serve.
+    """
 
     def __init__(
         self,
@@ -53,7 +56,7 @@ class Fleet:
         self._cold_start = cold_start
         self._seed = seed
         self._gpus = gpus_per_replica
-        self._ledger = Ledger(trace, room=deployment.kv_tokens or deployment.profile.kv_tokens)
+        self._ledger = Ledger(trace, room=deployment.room)
         self._router = router(routing, seed, block_tokens=trace.blocks.tokens if trace.blocks else BLOCK_TOKENS)
         self._ready = Ready()
         self._starting: list[Member] = []
