@@ -1,4 +1,4 @@
-"""A fleet of replicas behind one door: least-outstanding routing, cold starts, draining, and what all of it costs.
+"""A fleet of replicas behind one door: routing, cold starts, draining, and what all of it costs.
 
 Driven from event to event; between two calls of `advance` nothing happens. Requests that find no ready replica wait at
 the door. The n-th start of a run takes the same time whatever the policy (common random numbers). `Conditions` say how
@@ -43,9 +43,10 @@ class FleetCounts:
 
 
 class Fleet:
-    """`replicas` are ready at time 0, as far as there are GPUs for them; `conditions` are on the fleet's clock.
+    """`replicas` are ready at time 0, as far as there are GPUs for them; `routing` is one of routing.NAMES, times in
+    `conditions` are on the fleet's clock.
 
-    Raises ValueError for a request that no replica could ever hold.
+    Raises ValueError for another name, or a request that no replica could ever serve.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Fleet:
         self.members: list[Member] = []
         self._deployment = deployment
         self._gpus = gpus_per_replica
-        self._ledger = Ledger(trace, room=deployment.kv_tokens or deployment.profile.kv_tokens)
+        self._ledger = Ledger(trace, room=deployment.room)
         self._router = router(routing, seed, block_tokens=trace.blocks.tokens if trace.blocks else BLOCK_TOKENS)
         self._ready = Ready()
         self._agenda = Agenda()
