@@ -1,4 +1,4 @@
-"""What a run has cost: GPU time, energy, and what its users paid for replicas that failed.
+"""What a run has cost: GPU time and energy.
 
 What is NOT promised: energy of GPUs whose watts nobody published; it is None then.
 """
@@ -23,16 +23,11 @@ class Cost:
     energy_kwh: float | None
     joules_per_token: float | None
     """Energy by output token of finished requests."""
-    crashes: int
-    lost: int
-    """Requests that went with a crashed replica for good."""
-    resent: int
-    """Requests that were sent again after a crash, as often as they were."""
 
 
 def cost_of(fleet: Fleet, *, power: GpuPower | None, gpus_per_replica: int) -> Cost:
     """What it has cost by now."""
-    uses, mishaps = meter.uses(fleet.members, fleet.now), fleet.mishaps
+    uses = meter.uses(fleet.members, fleet.now)
     joules = None if power is None else energy_j(uses, power=power, gpus_per_replica=gpus_per_replica)
     tokens = sum(member.replica.output_tokens for member in fleet.members)
     return Cost(
@@ -40,9 +35,6 @@ def cost_of(fleet: Fleet, *, power: GpuPower | None, gpus_per_replica: int) -> C
         unschedulable_hours=meter.pending_s(fleet.members, fleet.now) / 3600,
         energy_kwh=None if joules is None else joules / 3.6e6,
         joules_per_token=joules / tokens if joules is not None and tokens else None,
-        crashes=mishaps.crashes,
-        lost=mishaps.lost,
-        resent=mishaps.resent,
     )
 
 

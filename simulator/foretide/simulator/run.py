@@ -19,6 +19,7 @@ from foretide.simulator.cost import Cost, cost_of, lives_of
 from foretide.simulator.faults import is_silent
 from foretide.simulator.fleet import Fleet, RequestOutcome
 from foretide.simulator.member import PodCounters
+from foretide.simulator.mishaps import Harm
 from foretide.simulator.power import published
 from foretide.simulator.requests import RequestTrace
 from foretide.simulator.scenario import Scenario
@@ -115,6 +116,8 @@ class PolicyRun:
     outcome: RequestOutcome
     lives: tuple[Life, ...]
     cost: Cost
+    """Up to the end of the trace."""
+    harm: Harm
     plan_ms: tuple[float, ...]
     """Wall time of each plan."""
     orders: tuple[tuple[float, int], ...]
@@ -177,6 +180,7 @@ class Run:
             seed=self.bench.seed,
             gpus_per_replica=scenario.gpus_per_replica,
             conditions=self._conditions,
+            routing=scenario.routing,
         )
         lookback_s = scenario.pace.lookback_s
         self._memory = Scrapes(keep_s=KEEP_S, lookback_s=lookback_s)
@@ -263,6 +267,7 @@ class Run:
             outcome=self.fleet.outcome(),
             lives=lives,
             cost=cost,
+            harm=self.fleet.mishaps.harm,
             plan_ms=tuple(self._plan_ms),
             orders=tuple(self.orders),
             note=note,

@@ -20,6 +20,7 @@ from foretide.simulator.generate import WorkloadShape, generate
 from foretide.simulator.power import PowerCap, capped
 from foretide.simulator.profiles import Deployment, find_profile
 from foretide.simulator.requests import RequestTrace, read_requests
+from foretide.simulator.routing import DEFAULT
 from foretide.simulator.starts import StartTier
 from foretide.simulator.written import Problem, problems_of, shown
 from foretide.simulator.written_conditions import conditions_of
@@ -91,6 +92,8 @@ class Scenario:
     """Settings to try by policy and knob; a replay takes the first of each."""
     conditions: Conditions = QUIET
     """Times on the trace's clock."""
+    routing: str = DEFAULT
+    """One of routing.NAMES."""
     power_cap: PowerCap | None = None
     """Its slowdown is in `deployment` already."""
 
@@ -162,6 +165,7 @@ def _assembled(written: WrittenScenario, *, name: str, folder: Path) -> Scenario
             cold_start=written.cold_start, nodes=written.nodes, failures=written.failures, faults=written.faults
         ),
         power_cap=cap,
+        routing=written.routing,
     )
 
 
