@@ -16,7 +16,7 @@ from foretide.policies.flow import REQUESTS, DemandHistory, Evidence, Floats, Se
 from foretide.simulator.autoscaler import Autoscaler, Choice, View
 from foretide.simulator.conditions import Conditions
 from foretide.simulator.cost import Cost, cost_of, lives_of
-from foretide.simulator.faults import is_silent
+from foretide.simulator.faults import Fault, is_silent
 from foretide.simulator.fleet import Fleet, RequestOutcome
 from foretide.simulator.member import PodCounters
 from foretide.simulator.mishaps import Harm
@@ -118,6 +118,8 @@ class PolicyRun:
     cost: Cost
     """Up to the end of the trace."""
     harm: Harm
+    faults: tuple[Fault, ...]
+    """As scripted, on the clock of the run."""
     plan_ms: tuple[float, ...]
     """Wall time of each plan."""
     orders: tuple[tuple[float, int], ...]
@@ -268,6 +270,7 @@ class Run:
             lives=lives,
             cost=cost,
             harm=self.fleet.mishaps.harm,
+            faults=self._conditions.faults,
             plan_ms=tuple(self._plan_ms),
             orders=tuple(self.orders),
             note=note,

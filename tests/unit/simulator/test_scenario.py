@@ -176,8 +176,8 @@ TIERS = {"a": {"median_s": 80}, "b": {"median_s": 300}}
         (
             {"power": {"cap_w": 300}},
             (
-                "power.cap_w: 300: is below the 380 W that decode draws on H100, so decode would slow too, which is not "
-                "modelled; raise it"
+                "power.cap_w: 300: is below the 380 W that decode draws on H100, so decode would slow too, which is "
+                "not modelled; raise it"
             ),
         ),
         (
