@@ -54,7 +54,7 @@ class Chain:
 class Calls:
     """Requests of chains, (n,) each, in no order of time."""
 
-    at: Floats
+    arrival_s: Floats
     prompt_tokens: Tokens
     output_tokens: Tokens
     chain: NDArray[np.int64]
@@ -64,7 +64,7 @@ class Calls:
     system_tokens: NDArray[np.int64]
 
     def __len__(self) -> int:
-        return len(self.at)
+        return len(self.arrival_s)
 
     def where(self, keep: NDArray[np.bool_] | NDArray[np.integer]) -> "Calls":
         """Those that are picked, in the order of the picks."""
@@ -77,7 +77,7 @@ def unfold(rng: Generator, kind: Chain, starts: Floats) -> Calls:
     if not kind.subagents or not len(main):
         return main
     spawning = np.flatnonzero(rng.random(len(main)) < kind.subagents)
-    begin = main.at[spawning] + nominal_s(main.output_tokens[spawning])
+    begin = main.arrival_s[spawning] + nominal_s(main.output_tokens[spawning])
     return joined([main, _unfold(rng, _sub(kind), begin)])
 
 
@@ -86,7 +86,7 @@ def joined(parts: list[Calls]) -> Calls:
     chains = np.cumsum([0, *(int(part.chain.max(initial=-1)) + 1 for part in parts)])
     systems = np.cumsum([0, *(int(part.system.max(initial=-1)) + 1 for part in parts)])
     return Calls(
-        at=np.concatenate([part.at for part in parts]),
+        arrival_s=np.concatenate([part.arrival_s for part in parts]),
         prompt_tokens=np.concatenate([part.prompt_tokens for part in parts]),
         output_tokens=np.concatenate([part.output_tokens for part in parts]),
         chain=np.concatenate([part.chain + first for part, first in zip(parts, chains[:-1], strict=True)]),
@@ -119,7 +119,7 @@ def usual(kind: Chain) -> tuple[float, float]:
     starts = np.zeros(SAMPLE)
     calls = unfold(np.random.default_rng(0), kind, starts)
     ends = np.zeros(int(calls.chain.max()) + 1)
-    np.maximum.at(ends, calls.chain, calls.at)
+    np.maximum.at(ends, calls.chain, calls.arrival_s)
     return len(calls) / SAMPLE, float(np.quantile(ends[:SAMPLE], 0.99))
 
 
@@ -136,7 +136,7 @@ def _unfold(rng: Generator, kind: Chain, starts: Floats) -> Calls:
     prompt = kind.system_tokens + so_far + new
     waits = nominal_s(output) + mixture(rng, kind.pause, total)
     calls = Calls(
-        at=np.repeat(starts, counts) + _before(waits, first, counts),
+        arrival_s=np.repeat(starts, counts) + _before(waits, first, counts),
         prompt_tokens=prompt,
         output_tokens=output,
         chain=chain,

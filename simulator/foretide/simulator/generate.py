@@ -32,7 +32,7 @@ OUTPUT_SPREAD = 0.8
 def generate(shape: WorkloadShape, *, seed: int) -> RequestTrace:
     """The trace of a shape, from midnight of day 0. The same for the same seed."""
     calls = _requests(shape, np.random.default_rng((seed, 0)), seed=seed, first_day=0, days=shape.days)
-    at = calls.at
+    at = calls.arrival_s
     return RequestTrace(
         arrival_s=frozen(at - at[0] if len(at) else at),
         prompt_tokens=calls.prompt_tokens,
@@ -77,7 +77,7 @@ def _counted(shape: WorkloadShape, grid: Floats, *, days: int, seed: int) -> Flo
         rng = np.random.default_rng((seed, 1, -day))
         calls = _requests(shape, rng, seed=seed, first_day=day, days=1.0)
         for column, weights in enumerate((None, calls.prompt_tokens, calls.output_tokens)):
-            rows[:, column] += np.histogram(calls.at, bins=grid, weights=weights)[0]
+            rows[:, column] += np.histogram(calls.arrival_s, bins=grid, weights=weights)[0]
     return rows
 
 
@@ -94,8 +94,8 @@ def _requests(shape: WorkloadShape, rng: Generator, *, seed: int, first_day: int
     parts += [unfold(rng, part.chain(), starts[kind == n]) for n, part in enumerate(shape.chained, start=1)]
     calls = joined(parts)
     begin, end = first_day * shape.day_s, (first_day + days) * shape.day_s
-    inside = np.flatnonzero((calls.at >= begin) & (calls.at < end))
-    return calls.where(inside[np.argsort(calls.at[inside], kind="stable")])
+    inside = np.flatnonzero((calls.arrival_s >= begin) & (calls.arrival_s < end))
+    return calls.where(inside[np.argsort(calls.arrival_s[inside], kind="stable")])
 
 
 def _clients(shape: WorkloadShape, rng: Generator) -> list[Client]:

@@ -102,27 +102,24 @@ class RequestTrace:
         if not 0 < factor < np.inf:
             raise BadTrace(f"scale_rate: {factor}: give a finite number above 0")
         rng = np.random.default_rng(seed)
-        near, moved = self.copies(rng, np.full(len(self), factor))
-        moved = np.clip(moved, 0.0, self.arrival_s[-1] if len(self) else 0.0)
+        near, moved, _ = self.copies(rng, factor)
         order = np.argsort(moved, kind="stable")
         return self.at(moved[order], near[order])
 
-    def copies(
-        self, rng: Generator, factors: Floats, *, jitter_s: float = JITTER_S
-    ) -> tuple[NDArray[np.integer], Floats]:
-        """Which request each request of the multiplied trace takes its lengths from, and when it comes, unsorted.
-
-        `factors` (n,) has one for each request: it stays where that is 1 or more, or with that probability.
-        """
-        count = len(self)
-        repeats = factors.astype(np.int64) + (rng.random(count) < factors - np.floor(factors))
+    def copies(self, rng: Generator, factor: float) -> tuple[NDArray[np.integer], Floats, NDArray[np.bool_]]:
+        """`factor` times as many requests, unsorted: whose lengths each has, when it comes, whether it was there."""
+        count, last = len(self), float(self.arrival_s[-1]) if len(self) else 0.0
+        width = min(JITTER_S, last)
+        repeats = int(factor) + (rng.random(count) < factor - int(factor))
         origin = np.repeat(np.arange(count), repeats)
         first = np.concatenate([[True], np.diff(origin) > 0]) if len(origin) else np.zeros(0, dtype=bool)
-        jitter = np.where(first, 0.0, rng.uniform(-jitter_s, jitter_s, len(origin)))
+        jitter = np.where(first, 0.0, rng.uniform(-width, width, len(origin)))
         lowest = np.searchsorted(self.arrival_s, self.arrival_s[origin] - NEAR_S)
         highest = np.searchsorted(self.arrival_s, self.arrival_s[origin] + NEAR_S, side="right")
         near = np.where(first, origin, rng.integers(lowest, np.maximum(highest, lowest + 1)))
-        return near, self.arrival_s[origin] + jitter
+        # Cut off at the ends, copies would all come in the first and the last instant; they are folded back instead.
+        moved = np.abs(self.arrival_s[origin] + jitter)
+        return near, np.where(moved > last, 2 * last - moved, moved), first
 
     def jittered(self, width_s: float, *, seed: int) -> "RequestTrace":
         """Each request later by a time drawn from [0, width): for clocks that tick so coarsely, as Mooncake's 3 s."""

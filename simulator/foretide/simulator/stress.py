@@ -7,7 +7,7 @@ nor that attackers can be told from others, as traces name no senders: theirs ar
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -53,8 +53,11 @@ class Step(Stress):
     factor: Factor
 
     def apply(self, trace: RequestTrace, *, seed: int) -> RequestTrace:
-        factors = np.where(self.inside(trace), self.factor, 1.0)
-        return _multiplied(trace, factors, self.window(), seed=seed, jitter_s=JITTER_S)
+        if self.factor > 1:
+            return _grown(trace, np.ones_like, factor=self.factor, window=self.window(), seed=seed)
+        drawn = np.random.default_rng(seed).random(len(trace)) < self.factor
+        kept = np.flatnonzero(drawn | ~self.inside(trace))
+        return trace.at(trace.arrival_s[kept], kept)
 
 
 class FlashCrowd(Stress):
@@ -72,15 +75,14 @@ class FlashCrowd(Stress):
         duration = self.ramp + DECAYS * self.decay if self.duration is None else self.duration
         return self.at, self.at + duration
 
-    def factors(self, times: Floats) -> Floats:
-        """Of the rate at these times, (n,)."""
+    def height(self, times: Floats) -> Floats:
+        """How much of the crowd is there at these times, in [0, 1]; (n,)."""
         since = times - self.at
-        height = np.clip(since / self.ramp, 0.0, 1.0) * np.exp(-np.maximum(since - self.ramp, 0.0) / self.decay)
-        return np.asarray(1.0 + (self.factor - 1.0) * height, dtype=np.float64)
+        decayed = np.exp(-np.maximum(since - self.ramp, 0.0) / self.decay)
+        return np.asarray(np.clip(since / self.ramp, 0.0, 1.0) * decayed, dtype=np.float64)
 
     def apply(self, trace: RequestTrace, *, seed: int) -> RequestTrace:
-        factors = np.where(self.inside(trace), self.factors(trace.arrival_s), 1.0)
-        return _multiplied(trace, factors, self.window(), seed=seed, jitter_s=min(JITTER_S, self.ramp))
+        return _grown(trace, self.height, factor=self.factor, window=self.window(), seed=seed)
 
 
 class Silence(Stress):
@@ -163,20 +165,26 @@ def _own(seed: int, place: int) -> int:
     return int(np.random.default_rng((seed, 3, place)).integers(2**31))
 
 
-def _multiplied(
-    trace: RequestTrace, factors: Floats, window: tuple[float, float], *, seed: int, jitter_s: float
+def _grown(
+    trace: RequestTrace,
+    height: Callable[[Floats], Floats],
+    *,
+    factor: float,
+    window: tuple[float, float],
+    seed: int,
 ) -> RequestTrace:
-    """Each request so many times; copies come near it and are folded back where they would leave the window."""
-    begin, end = window[0], min(window[1], float(trace.arrival_s[-1]) if len(trace) else 0.0)
-    inside = (trace.arrival_s >= window[0]) & (trace.arrival_s < window[1])
-    picks, others = np.flatnonzero(inside), np.flatnonzero(~inside)
-    part = trace.at(trace.arrival_s[picks], picks)
-    jitter_s = min(jitter_s, max(0.0, end - begin) / 2)
-    near, moved = part.copies(np.random.default_rng(seed), factors[picks], jitter_s=jitter_s)
-    folded = end - np.abs(end - (begin + np.abs(moved - begin)))
-    times = np.concatenate([trace.arrival_s[others], np.minimum(folded, np.nextafter(window[1], -np.inf))])
+    """The trace and copies of its requests: in the window, 1 + (factor - 1) height(t) times the rate.
+
+    Copies are made for the whole factor and kept with the probability that belongs to the time they came to, so that
+    the rate rises as sharply as `height`, which is within [0, 1].
+    """
+    rng, (begin, end) = np.random.default_rng(seed), window
+    picks = np.flatnonzero((trace.arrival_s >= begin - JITTER_S) & (trace.arrival_s < end + JITTER_S))
+    near, moved, known = trace.at(trace.arrival_s[picks], picks).copies(rng, factor)
+    kept = ~known & (moved >= begin) & (moved < end) & (rng.random(len(moved)) < height(moved))
+    times = np.concatenate([trace.arrival_s, moved[kept]])
     order = np.argsort(times, kind="stable")
-    return trace.at(times[order], np.concatenate([others, picks[near]])[order])
+    return trace.at(times[order], np.concatenate([np.arange(len(trace)), picks[near[kept]]])[order])
 
 
 def _stretched(tokens: Tokens, inside: NDArray[np.bool_], *, factor: float, longest: int) -> Tokens:
