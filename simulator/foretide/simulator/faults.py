@@ -9,7 +9,7 @@ What is NOT promised: a fault that undoes anything. A slow replica goes on servi
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import inf
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,8 @@ _FAULTS, _CRASHES = 0xFA17, 0xC4A5
 class Fault:
     """Something that is wrong from `at` on for `duration_s`."""
 
+    kind: ClassVar[str]
+    """What a scenario calls it."""
     at: float
     duration_s: float = inf
 
@@ -36,6 +38,7 @@ class Fault:
 class Slowdown(Fault):
     """Every step of the hit replicas takes `factor` times as long; nobody is told."""
 
+    kind = "slowdown"
     factor: float = 1.3
     share: float = 1.0
 
@@ -44,6 +47,7 @@ class Slowdown(Fault):
 class SlowStart(Fault):
     """A start that begins meanwhile takes `factor` times as long: a registry in trouble."""
 
+    kind = "slow-start"
     factor: float = 3.0
 
 
@@ -51,6 +55,7 @@ class SlowStart(Fault):
 class Dropout(Fault):
     """The hit replicas do not answer scrapes."""
 
+    kind = "dropout"
     share: float = 1.0
 
 
@@ -58,6 +63,7 @@ class Dropout(Fault):
 class StockOut(Fault):
     """No GPU beyond the first `gpus` can be had; replicas that have theirs keep them."""
 
+    kind = "stock-out"
     gpus: int = 0
 
 
@@ -65,6 +71,7 @@ class StockOut(Fault):
 class Crash(Fault):
     """The oldest `replicas` that are ready at `at` die at once; it has no duration."""
 
+    kind = "crash"
     replicas: int = 1
 
 

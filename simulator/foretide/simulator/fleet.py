@@ -1,4 +1,4 @@
-"""A fleet of replicas behind one door: least-outstanding routing, cold starts, draining, and what all of it costs.
+"""A fleet of replicas behind one door: routing, cold starts, draining, and what all of it costs.
 
 Driven from event to event; between two calls of `advance` nothing happens. Requests that find no ready replica wait at
 the door. The n-th start of a run takes the same time whatever the policy (common random numbers). `Conditions` say how
@@ -43,9 +43,10 @@ class FleetCounts:
 
 
 class Fleet:
-    """`replicas` are ready at time 0, as far as there are GPUs for them; `conditions` are on the fleet's clock.
+    """`replicas` are ready at time 0, as far as there are GPUs for them; `routing` is one of routing.NAMES, times in
+    `conditions` are on the fleet's clock.
 
-    Raises ValueError for a request that no replica could ever hold.
+    Raises ValueError for another name, or a request that no replica could ever serve.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Fleet:
         self.members: list[Member] = []
         self._deployment = deployment
         self._gpus = gpus_per_replica
-        self._ledger = Ledger(trace, room=deployment.kv_tokens or deployment.profile.kv_tokens)
+        self._ledger = Ledger(trace, room=deployment.room)
         self._router = router(routing, seed, block_tokens=trace.blocks.tokens if trace.blocks else BLOCK_TOKENS)
         self._ready = Ready()
         self._agenda = Agenda()
@@ -80,6 +81,7 @@ class Fleet:
         self._starting = self._orders.starting
         self._events: list[tuple[float, int, Member]] = []
         self._door: deque[Job] = deque()
+        self._watched = False
         for _ in range(replicas):
             if not self._orders.has_room(0.0):
                 self._order()
@@ -198,6 +200,12 @@ class Fleet:
             if member.ready_at <= self.now and member.gone_at == inf
         }
 
+    def watch(self) -> None:
+        """From now on `observations` misses nothing that any replica finishes."""
+        self._watched = True
+        for member in self.members:
+            member.observed = member.observed or []
+
     def observations(self, name: str) -> list[Observation]:
         """Requests that this replica finished since the last call; the first call only begins to watch."""
         member = self._member(name)
@@ -298,6 +306,8 @@ class Fleet:
     def _becomes_ready(self, member: Member) -> None:
         self._starting.remove(member)
         self._ready.join(member)
+        if self._watched:
+            member.observed = []
         for job in self._door:
             self._ledger.waited_for_a_start(job)
         self._let_in(member.ready_at)

@@ -8,6 +8,7 @@ What is NOT promised: that a replica comes back. A container that restarts in it
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -16,6 +17,18 @@ from foretide.simulator.conditions import Conditions
 from foretide.simulator.faults import Crash, Slowdown, slowed
 from foretide.simulator.member import Member
 from foretide.simulator.replica import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """What crashes have done so far."""
+
+    crashes: int = 0
+    """Replicas that crashed."""
+    lost: int = 0
+    """Requests that went with them for good."""
+    resent: int = 0
+    """Requests sent again after a crash; one may be sent several times."""
 
 
 class Hit(Protocol):
@@ -43,16 +56,11 @@ class Hit(Protocol):
 class Mishaps:
     """Puts its errands on the fleet's agenda, and counts."""
 
-    __slots__ = ("_agenda", "_conditions", "_fleet", "_seed", "crashes", "lost", "resent")
+    __slots__ = ("_agenda", "_conditions", "_fleet", "_seed", "harm")
 
     def __init__(self, fleet: Hit, *, conditions: Conditions, seed: int, agenda: Agenda) -> None:
         self._fleet, self._conditions, self._seed, self._agenda = fleet, conditions, seed, agenda
-        self.crashes = 0
-        """Replicas that crashed."""
-        self.lost = 0
-        """Requests that went with them for good."""
-        self.resent = 0
-        """Requests sent again after a crash; one may be sent several times."""
+        self.harm = Harm()
         for fault in conditions.faults:
             if isinstance(fault, Slowdown):
                 agenda.put(fault.at, self._respeed)
@@ -75,17 +83,17 @@ class Mishaps:
             self._crash(member)
 
     def _crash(self, member: Member) -> None:
-        self.crashes += 1
         jobs, retry_s = self._fleet.crash(member), self._conditions.failures.retry_s
+        lost = len(jobs) if retry_s is None else 0
+        self.harm = replace(self.harm, crashes=self.harm.crashes + 1, lost=self.harm.lost + lost)
         if retry_s is None:
-            self.lost += len(jobs)
             return
         for job in jobs:
             again = Job(job.index, self._fleet.now + retry_s, job.prompt, job.output, blocks=job.blocks)
             self._agenda.put(again.arrival, partial(self._send_again, again))
 
     def _send_again(self, job: Job) -> None:
-        self.resent += 1
+        self.harm = replace(self.harm, resent=self.harm.resent + 1)
         self._fleet.admit(job)
 
     def _respeed(self) -> None:

@@ -20,6 +20,7 @@ from foretide.simulator.generate import WorkloadShape, generate
 from foretide.simulator.power import PowerCap, capped
 from foretide.simulator.profiles import Deployment, find_profile
 from foretide.simulator.requests import BLOCK_TOKENS, RequestTrace, read_requests
+from foretide.simulator.routing import DEFAULT
 from foretide.simulator.shape import read_shape
 from foretide.simulator.starts import StartTier
 from foretide.simulator.stress import Stress, stressed
@@ -99,6 +100,8 @@ class Scenario:
     """Settings to try by policy and knob; a replay takes the first of each."""
     conditions: Conditions = QUIET
     """Times on the trace's clock."""
+    routing: str = DEFAULT
+    """One of routing.NAMES."""
     power_cap: PowerCap | None = None
     """Its slowdown is in `deployment` already."""
     stress: tuple[Stress, ...] = ()
@@ -187,6 +190,7 @@ def _assembled(written: WrittenScenario, *, name: str, folder: Path) -> Scenario
         ),
         power_cap=cap,
         stress=tuple(written.stress),
+        routing=written.routing,
     )
 
 

@@ -137,13 +137,7 @@ class WrittenFault(Written):
         return _KINDS[self.kind](at=self.at, **given)
 
 
-_KINDS: Mapping[str, type[Fault]] = {
-    "slowdown": Slowdown,
-    "slow-start": SlowStart,
-    "dropout": Dropout,
-    "crash": Crash,
-    "stock-out": StockOut,
-}
+_KINDS: Mapping[str, type[Fault]] = {kind.kind: kind for kind in (Slowdown, SlowStart, Dropout, Crash, StockOut)}
 
 
 def conditions_of(

@@ -6,8 +6,9 @@ model is known or that the file with the requests exists; `scenario` finds that 
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from foretide.simulator import routing
 from foretide.simulator.requests import BLOCK_TOKENS
 from foretide.simulator.stress import AnyStress
 from foretide.simulator.written import Written, WrittenBehavior, WrittenObjective
@@ -54,6 +55,12 @@ class WrittenLimits(Written):
         return self
 
 
+def _known_routing(value: Any) -> Any:
+    if value not in routing.NAMES:
+        raise ValueError(f"there is no such routing; give one of {', '.join(routing.NAMES)}")
+    return value
+
+
 class WrittenScenario(Written):
     """All of the file."""
 
@@ -64,6 +71,7 @@ class WrittenScenario(Written):
     objective: WrittenObjective
     cold_start: WrittenColdStart
     limits: WrittenLimits
+    routing: Annotated[str, BeforeValidator(_known_routing)] = routing.DEFAULT
     nodes: WrittenNodes | None = None
     failures: WrittenFailures | None = None
     power: WrittenPower | None = None
