@@ -19,10 +19,12 @@ from foretide.simulator.conditions import QUIET, Conditions
 from foretide.simulator.generate import WorkloadShape, generate
 from foretide.simulator.power import PowerCap, capped
 from foretide.simulator.profiles import Deployment, find_profile
-from foretide.simulator.requests import RequestTrace, read_requests
+from foretide.simulator.requests import BLOCK_TOKENS, RequestTrace, read_requests
 from foretide.simulator.routing import DEFAULT
+from foretide.simulator.shape import read_shape
 from foretide.simulator.starts import StartTier
-from foretide.simulator.written import Problem, problems_of, shown
+from foretide.simulator.stress import Stress, stressed
+from foretide.simulator.written import Problem, problems_of
 from foretide.simulator.written_conditions import conditions_of
 from foretide.simulator.written_scenario import WrittenScenario
 
@@ -47,13 +49,19 @@ class BadScenario(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RequestFile:
-    """Where the requests are; `start_s` and `duration_s` cut out a part, then `scale_rate` multiplies the rate."""
+    """Where the requests are; `start_s` and `duration_s` cut out a part, then `scale_rate` multiplies the rate.
+
+    `jitter_s` moves each request later by up to so much before that, where the file's clock ticks coarsely.
+    """
 
     path: Path
     format: str | None = None
     scale_rate: float = 1.0
     start_s: float = 0.0
     duration_s: float | None = None
+    jitter_s: float = 0.0
+    block_tokens: int = BLOCK_TOKENS
+    """Tokens of a block of the file's hash ids, where it has any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,8 @@ class Scenario:
     """One of routing.NAMES."""
     power_cap: PowerCap | None = None
     """Its slowdown is in `deployment` already."""
+    stress: tuple[Stress, ...] = ()
+    """What is done to the trace; times count from its start, the training part included."""
 
     def knob(self, policy: str, name: str) -> float | None:
         """The setting that a replay uses; None where the scenario gives none."""
@@ -118,13 +128,27 @@ def load_scenario(path: Path) -> Scenario:
 
 def read_trace(scenario: Scenario, *, seed: int) -> RequestTrace:
     """The requests of a scenario. Raises BadTrace for a file that cannot be used."""
-    if isinstance(scenario.source, WorkloadShape):
-        return generate(scenario.source, seed=seed)
-    file = scenario.source
-    trace = read_requests(file.path, format=file.format)
+    source = scenario.source
+    found = generate(source, seed=seed) if isinstance(source, WorkloadShape) else read_recorded(source)
+    return played(scenario, found, seed=seed)
+
+
+def read_recorded(file: RequestFile) -> RequestTrace:
+    """The part of a file that a scenario plays, as recorded. Raises BadTrace."""
+    trace = read_requests(file.path, format=file.format, block_tokens=file.block_tokens)
     if file.start_s or file.duration_s is not None:
-        trace = trace.between(file.start_s, file.duration_s if file.duration_s is not None else float("inf"))
-    return trace if file.scale_rate == 1 else trace.scaled(file.scale_rate, seed=seed)
+        return trace.between(file.start_s, file.duration_s if file.duration_s is not None else float("inf"))
+    return trace
+
+
+def played(scenario: Scenario, trace: RequestTrace, *, seed: int) -> RequestTrace:
+    """A trace as the scenario plays it: jittered and at another rate if it was recorded, then under stress."""
+    file = scenario.source
+    if isinstance(file, RequestFile) and file.jitter_s:
+        trace = trace.jittered(file.jitter_s, seed=seed)
+    if isinstance(file, RequestFile) and file.scale_rate != 1:
+        trace = trace.scaled(file.scale_rate, seed=seed)
+    return stressed(trace, scenario.stress, seed=seed)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -165,6 +189,7 @@ def _assembled(written: WrittenScenario, *, name: str, folder: Path) -> Scenario
             cold_start=written.cold_start, nodes=written.nodes, failures=written.failures, faults=written.faults
         ),
         power_cap=cap,
+        stress=tuple(written.stress),
         routing=written.routing,
     )
 
@@ -186,7 +211,15 @@ def _source(written: WrittenScenario, folder: Path, problems: list[Problem]) -> 
         fix = f"not found in {places}; correct the path or set {DATA} to the folder that has it"
         problems.append(Problem("requests.path", requests.path, fix))
         return None
-    return RequestFile(path, requests.format, requests.scale_rate, requests.start, requests.duration)
+    return RequestFile(
+        path,
+        format=requests.format,
+        scale_rate=requests.scale_rate,
+        start_s=requests.start,
+        duration_s=requests.duration,
+        jitter_s=requests.jitter,
+        block_tokens=requests.block_tokens,
+    )
 
 
 def _deployment(written: WrittenScenario, problems: list[Problem]) -> Deployment | None:
@@ -224,7 +257,7 @@ def find_data(path: str, *, folder: Path) -> Path | None:
 
 def _shape(fields: Mapping[str, Any], problems: list[Problem]) -> WorkloadShape | None:
     try:
-        return WorkloadShape(**fields)
-    except (TypeError, ValueError) as error:
-        problems.append(Problem("workload", shown(dict(fields)), str(error)))
+        return read_shape(fields)
+    except ValidationError as error:
+        problems += problems_of(error, below="workload")
         return None

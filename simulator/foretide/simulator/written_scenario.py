@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from foretide.simulator import routing
+from foretide.simulator.requests import BLOCK_TOKENS
+from foretide.simulator.stress import AnyStress
 from foretide.simulator.written import Written, WrittenBehavior, WrittenObjective
 from foretide.simulator.written_conditions import (
     Moment,
@@ -27,6 +29,8 @@ class WrittenRequests(Written):
     scale_rate: Annotated[float, Positive] = 1.0
     start: Annotated[float, Moment] = 0.0
     duration: Annotated[float, Moment, Positive] | None = None
+    jitter: Annotated[float, Moment, Field(le=3600)] = 0.0
+    block_tokens: Annotated[int, Field(ge=1)] = BLOCK_TOKENS
 
 
 class WrittenDeployment(Written):
@@ -72,6 +76,7 @@ class WrittenScenario(Written):
     failures: WrittenFailures | None = None
     power: WrittenPower | None = None
     faults: tuple[WrittenFault, ...] = ()
+    stress: list[AnyStress] = Field(default_factory=list)
     behavior: WrittenBehavior = WrittenBehavior()
     policies: dict[str, dict[str, Annotated[list[float], Field(min_length=1)]]] = Field(default_factory=dict)
     train_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -1,7 +1,9 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -9,7 +11,7 @@ from foretide.policies.flow import LatencyTarget, ScalingPolicy
 from foretide.simulator.bench import prepare
 from foretide.simulator.conditions import QUIET, Conditions
 from foretide.simulator.faults import Crash, Dropout, Failures, Slowdown, SlowStart, StockOut
-from foretide.simulator.generate import WorkloadShape
+from foretide.simulator.generate import Conversations, WorkloadShape
 from foretide.simulator.power import PowerCap
 from foretide.simulator.requests import BadTrace
 from foretide.simulator.rivals import peak_count
@@ -19,6 +21,7 @@ from foretide.simulator.stock import Stock
 from foretide.simulator.written import moment, seconds
 
 DATA = "FORETIDE_DATA"
+SCENARIOS = sorted((Path(__file__).parents[3] / "docs/scenarios").glob("*.yaml"))
 
 
 def written(**changes: Any) -> dict[str, Any]:
@@ -224,8 +227,62 @@ def test_an_unknown_model_names_those_that_are_there(tmp_path: Path) -> None:
 
 def test_an_unknown_field_of_the_workload_is_named(tmp_path: Path) -> None:
     (line,) = problems(tmp_path, workload={"mean_rps": 2.0, "speed": 1})
-    assert line.startswith("workload: ")
-    assert "'speed'" in line
+    assert line == "workload.speed: 1: unknown field; remove it or correct its name"
+
+
+@pytest.mark.parametrize(
+    ("workload", "told"),
+    [
+        ({"mean_rps": 0}, "workload: mean_rps: 0.0: give a number above 0"),
+        ({}, "workload.mean_rps: "),
+        ({"mean_rps": 1, "mix": {"poems": 1}}, "workload: mix: poems: no such regime; there are chat,"),
+        ({"mean_rps": 1, "gaps": "even"}, "workload.gaps: even: "),
+        ({"mean_rps": 1, "conversations": {"turns": 0}}, "workload.conversations: turns: 0.0: give a number above 0"),
+        ({"mean_rps": 1, "agents": {"loops": 3}}, "workload.agents.loops: 3: unknown field"),
+        ({"mean_rps": "many"}, "workload.mean_rps: many: should be a valid number"),
+    ],
+)
+def test_mistakes_below_workload_name_their_place(tmp_path: Path, workload: dict[str, Any], told: str) -> None:
+    (line,) = problems(tmp_path, workload=workload)
+    assert line.startswith(told)
+
+
+def test_conversations_are_written_below_the_workload(tmp_path: Path) -> None:
+    workload = {"mean_rps": 2, "day_s": 600, "holidays": [3], "mix": {"code": 1}, "conversations": {"turns": 3}}
+    source = load_scenario(saved(tmp_path, workload=workload)).source
+    assert isinstance(source, WorkloadShape)
+    assert source == WorkloadShape(
+        mean_rps=2.0, day_s=600.0, holidays=(3,), mix={"code": 1.0}, conversations=Conversations(turns=3.0)
+    )
+
+
+def test_stress_is_done_to_the_trace_after_its_rate_was_changed(tmp_path: Path) -> None:
+    lines = "".join(f"{at / 10},10,10\n" for at in range(1000))
+    (tmp_path / "r.csv").write_text(f"arrival_s,prompt_tokens,output_tokens\n{lines}")
+    requests = {"path": "r.csv", "scale_rate": 2, "jitter": "3s"}
+    stress = [{"kind": "silence", "at": "20s", "duration": 30}, {"kind": "output-shift", "at": 60, "factor": 3}]
+    found = load_scenario(saved(tmp_path, workload=None, requests=requests, stress=stress))
+    trace = read_trace(found, seed=1)
+    assert not ((trace.arrival_s >= 20) & (trace.arrival_s < 50)).any()
+    assert (trace.output_tokens == np.where(trace.arrival_s >= 60, 30, 10)).all()
+    calm = read_trace(replace(found, stress=()), seed=1)
+    assert len(calm) == 2000
+    assert len(np.unique(calm.arrival_s)) > 1990
+
+
+def test_a_mistake_in_a_stress_names_its_place(tmp_path: Path) -> None:
+    (line,) = problems(tmp_path, stress=[{"kind": "silence"}, {"kind": "step", "factor": -1}])
+    assert line == "stress[1].step.factor: -1: should be greater than 0"
+    (line,) = problems(tmp_path, stress={"kind": "silence"})
+    assert line == "stress: should be a valid list"
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_every_scenario_of_the_documentation_can_be_loaded(path: Path) -> None:
+    text = yaml.safe_load(path.read_text())
+    if "requests" in text and DATA not in os.environ:
+        pytest.skip(f"{DATA} is not set: {text['requests']['path']} is not at hand")
+    assert load_scenario(path).name == path.stem
 
 
 def test_a_scenario_that_is_not_there_or_not_yaml_is_one_line(tmp_path: Path) -> None:
