@@ -126,6 +126,7 @@ class Fleet:
         self._arrivals: list[float] = trace.arrival_s.tolist()
         self._prompts: list[int] = trace.prompt_tokens.tolist()
         self._outputs: list[int] = trace.output_tokens.tolist()
+        self._blocks = trace.blocks if deployment.prefix_cache else None
         self._refuse_what_never_fits(self._prompts, self._outputs)
         count = len(self._arrivals)
         self._first, self._end, self._cold = [nan] * count, [nan] * count, [False] * count
@@ -278,6 +279,8 @@ class Fleet:
         index = self._next
         self._next += 1
         job = Job(index, now, self._prompts[index], self._outputs[index])
+        if self._blocks is not None and index < len(self._blocks):
+            job.blocks, job.hash_tokens = tuple(self._blocks.of(index).tolist()), self._blocks.tokens
         if not self._ready:
             self._cold[index] = bool(self._starting)
             self._door.append(job)
@@ -360,7 +363,7 @@ class Fleet:
         return found
 
     def _refuse_what_never_fits(self, prompts: list[int], outputs: list[int]) -> None:
-        room = self._deployment.kv_tokens or self._deployment.profile.kv_tokens
+        room = self._deployment.kv_room
         for prompt, output in zip(prompts, outputs, strict=True):
             if prompt + output > room:
                 never = f"a request of {prompt} + {output} tokens never fits"

@@ -32,6 +32,15 @@ class StepTimes:
     expert_d_ms: float = 0.0
     expert_share: float = 0.0
     """Active experts over all experts."""
+    crowded: tuple[int, float, float, float] | None = None
+    """Another fit of a, b, c from this many decodes on, where one line does not hold for both."""
+
+    def decode_ms(self, decodes: int) -> tuple[float, float]:
+        """Of a step of so many decodes: what does not depend on their contexts, and what each context token adds."""
+        a, b, c = self.decode_a_ms, self.decode_b_ms, self.decode_c_ms
+        if self.crowded and decodes >= self.crowded[0]:
+            _, a, b, c = self.crowded
+        return a + b * decodes + self.experts_ms(decodes), c
 
     def experts_ms(self, decodes: int) -> float:
         """Time to read the experts that a step of this many decodes touches."""
@@ -65,6 +74,15 @@ class Deployment:
     speed_factor: float = 1.0
     """How many times slower than the profile."""
     http_overhead_s: float = 0.0
+    block_tokens: int = 16
+    """Tokens of one block of the KV cache."""
+    prefix_cache: bool = False
+    """Whether blocks of finished requests stay and are recognised, where a trace tells what prompts share."""
+
+    @property
+    def kv_room(self) -> int:
+        """Tokens of the whole blocks that the KV cache has."""
+        return (self.kv_tokens or self.profile.kv_tokens) // self.block_tokens * self.block_tokens
 
 
 class NoProfile(LookupError):
