@@ -79,6 +79,10 @@ class Deployment:
     prefix_cache: bool = False
     """Whether blocks of finished requests stay and are recognised, where a trace tells what prompts share."""
 
+    whole_prompts: bool = False
+    """Whole prompts, up to `chunk` tokens, in steps of their own and before any decode, as vLLM did before it chunked
+    them; else chunks of prompts beside all decodes."""
+
     @property
     def kv_room(self) -> int:
         """Tokens of the whole blocks that the KV cache has."""

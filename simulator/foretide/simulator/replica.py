@@ -39,6 +39,7 @@ class Replica:
         "_stack",
         "_steps",
         "_time",
+        "_whole",
         "deployment",
         "done",
         "finished",
@@ -52,6 +53,7 @@ class Replica:
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
         self._time = StepTime(deployment)
+        self._whole = deployment.whole_prompts
         self.kv_tokens = deployment.kv_room
         self._block = deployment.block_tokens
         self._phases = [0] * self._block
@@ -87,6 +89,11 @@ class Replica:
         """Tokens of the blocks in use: what runs, with the token that the next step computes."""
         saved = self._prefix.shared - self._prefix.held if self._prefix else 0
         return self._context + padding(self._phases, self._steps) + self._reserved - saved
+
+    @property
+    def _expected(self) -> int:
+        """Requests with memory of their own."""
+        return self.running
 
     @property
     def _at_most(self) -> int:
@@ -130,8 +137,9 @@ class Replica:
         self._begun = now
         self._chunks = self._schedule()
         if self._chunks:
-            self._plan = 1
-            self.next_event = now + self._time.mixed(self._chunks, len(self._decodes), self._context)
+            self._plan = int(not self._whole)
+            decodes = len(self._decodes) * self._plan
+            self.next_event = now + self._time.mixed(self._chunks, decodes, self._context)
         elif self._decodes:
             self._plan = self._longest_run()
             self.next_event = now + self._run_time(self._plan)
@@ -143,6 +151,8 @@ class Replica:
         preempted = self._make_room()
         if not self._prefilling and not self.waiting:
             return []
+        if self._whole:
+            return [] if preempted else self._whole_prompts()
         budget = self.deployment.chunk - len(self._decodes)
         chunks: list[tuple[Job, int]] = []
         for job in self._prefilling:  # its room in the cache was set aside when it was admitted
@@ -162,6 +172,17 @@ class Replica:
             chunks.append((job, tokens))
             budget -= tokens
         return chunks
+
+    def _whole_prompts(self) -> list[tuple[Job, int]]:
+        """As many as the step takes, or one that is longer than that; decodes wait."""
+        left = self.deployment.chunk
+        while self.waiting and self.running < self.deployment.max_num_seqs:
+            job = self.waiting[0]
+            left -= job.prompt + job.generated
+            if (left < 0 and self._prefilling) or not self._admits(job):
+                break
+            self._prefilling.append(self.waiting.popleft())
+        return [(job, self._chunk(job, job.target)) for job in self._prefilling]
 
     def _admits(self, job: Job) -> bool:
         """Sets aside the room for all that the job has to compute, if there is as much."""
@@ -229,19 +250,27 @@ class Replica:
                 still.append(job)
                 continue
             job.generated += 1
-            self._reserved -= in_blocks(job.target, self._block)
             if job.first == inf:
                 job.first = now
-            if job.generated >= job.output:
-                self._finish(job, now)
-                continue
-            job.joined = self._steps
-            self._decodes[job.index] = job
-            self._stack.append(job.index)
-            self._context += job.target + 1
-            self._phases[(job.target + 1 - self._steps) % self._block] += 1
-            heappush(self._ends, (self._steps + job.output - job.generated, job.index))
+            self._prefilled(job, now)
         self._prefilling = still
+
+    def _prefilled(self, job: Job, now: float) -> None:
+        """The job's next token is out: it ends with that, or decodes from here on."""
+        self._reserved -= in_blocks(job.target, self._block)
+        if job.generated >= job.output:
+            self._finish(job, now)
+        else:
+            self._join(job)
+
+    def _join(self, job: Job) -> None:
+        length = job.prompt + job.generated
+        job.joined = self._steps
+        self._decodes[job.index] = job
+        self._stack.append(job.index)
+        self._context += length
+        self._phases[(length - self._steps) % self._block] += 1
+        heappush(self._ends, (self._steps + job.output - job.generated, job.index))
 
     def _complete(self, now: float) -> None:
         while self._ends and self._ends[0][0] <= self._steps:
@@ -266,7 +295,7 @@ class Replica:
         """Preempts the youngest until the next token of each decode fits; True where it had to."""
         preempted = False
         if self._at_most > self.kv_tokens:
-            while self._decodes and self.kv_used > self.kv_tokens and self.running > 1:
+            while self._decodes and self.kv_used > self.kv_tokens and self._expected > 1:
                 self._preempt()
                 preempted = True
         self._evict()
