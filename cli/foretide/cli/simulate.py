@@ -170,7 +170,7 @@ def _summary(
         "replicas": replicas,
         "max_num_seqs": deployment.max_num_seqs,
         "chunk": deployment.chunk,
-        "kv_tokens": deployment.kv_tokens or profile.kv_tokens,
+        "kv_tokens": deployment.room,
         "speed_factor": speed.factor,
         "speed_factor_source": speed.source,
         "profile_source": profile.source,

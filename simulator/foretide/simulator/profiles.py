@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from math import inf
 from typing import Any
 
 
@@ -63,7 +64,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A profile with the engine's settings: what one replica is."""
+    """A profile with the engine's settings: what one replica is. Raises ValueError for one that could serve nothing."""
 
     profile: Profile
     max_num_seqs: int = 256
@@ -78,15 +79,34 @@ class Deployment:
     """Tokens of one block of the KV cache."""
     prefix_cache: bool = False
     """Whether blocks of finished requests stay and are recognised, where a trace tells what prompts share."""
-
     whole_prompts: bool = False
     """Whole prompts, up to `chunk` tokens, in steps of their own and before any decode, as vLLM did before it chunked
     them; else chunks of prompts beside all decodes."""
 
+    def __post_init__(self) -> None:
+        steps = self.profile.steps
+        block = self.block_tokens
+        for name, count in (("max_num_seqs", self.max_num_seqs), ("chunk", self.chunk), ("block_tokens", block)):
+            _refuse(not 1 <= count < inf, name, count, "give a whole number of at least 1")
+        _refuse(self.room < 1, "kv_tokens", self.kv_tokens, f"give at least one block of {block} tokens")
+        _refuse(not 0 < self.speed_factor < inf, "speed_factor", self.speed_factor, "give a finite number above 0")
+        _refuse(not 0 <= self.http_overhead_s < inf, "http_overhead_s", self.http_overhead_s, "give seconds from 0 on")
+        for name, ms in (
+            ("decode", steps.decode_a_ms + steps.decode_b_ms),
+            ("prefill", steps.prefill_a_ms + steps.prefill_b_ms),
+        ):
+            _refuse(not 0 < ms < inf, f"{name} step", f"{ms} ms", "a step of one token takes time; correct the profile")
+
     @property
-    def kv_room(self) -> int:
-        """Tokens of the whole blocks that the KV cache has."""
-        return (self.kv_tokens or self.profile.kv_tokens) // self.block_tokens * self.block_tokens
+    def room(self) -> int:
+        """Tokens that fit into the KV cache of one replica, in whole blocks."""
+        given = self.profile.kv_tokens if self.kv_tokens is None else self.kv_tokens
+        return given // self.block_tokens * self.block_tokens
+
+
+def _refuse(wrong: bool, name: str, value: object, fix: str) -> None:
+    if wrong:
+        raise ValueError(f"{name}: {value}: {fix}")
 
 
 class NoProfile(LookupError):

@@ -54,7 +54,7 @@ class Replica:
         self.deployment = deployment
         self._time = StepTime(deployment)
         self._whole = deployment.whole_prompts
-        self.kv_tokens = deployment.kv_room
+        self.kv_tokens = deployment.room
         self._block = deployment.block_tokens
         self._phases = [0] * self._block
         """Running decodes by (length - steps) modulo the block; see `kvcache`."""
