@@ -14,8 +14,9 @@ from math import inf
 
 from foretide.simulator.ledger import Ledger, RequestOutcome
 from foretide.simulator.member import Member, Observation, PodCounters, Ready
+from foretide.simulator.partition import replica_of
 from foretide.simulator.profiles import Deployment
-from foretide.simulator.replica import Job, Replica
+from foretide.simulator.replica import Job
 from foretide.simulator.requests import BLOCK_TOKENS, RequestTrace
 from foretide.simulator.routing import DEFAULT, router
 from foretide.simulator.starts import StartTier
@@ -99,7 +100,7 @@ class Fleet:
 
     def add_replica(self, name: str, *, ready: bool) -> None:
         """A replica managed from outside: ready now, or once `mark_ready` says so."""
-        member = Member(len(self.members), name, Replica(self._deployment), self.now, self.now if ready else inf)
+        member = Member(len(self.members), name, replica_of(self._deployment), self.now, self.now if ready else inf)
         self.members.append(member)
         if ready:
             self._ready.join(member)
@@ -236,7 +237,7 @@ class Fleet:
         seconds = self._cold_start.start_s(ordinal=self._ordinal, seed=self._seed)
         self._ordinal += 1
         number = len(self.members)
-        member = Member(number, f"replica-{number}", Replica(self._deployment), self.now, self.now + seconds)
+        member = Member(number, f"replica-{number}", replica_of(self._deployment), self.now, self.now + seconds)
         self.members.append(member)
         self._starting.append(member)
         self._starting.sort(key=_ready_at)

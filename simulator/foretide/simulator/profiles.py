@@ -63,6 +63,20 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class Partition:
+    """Shares of one GPU's processors, above 0 and below 1 (see `partition`)."""
+
+    prefill_share: float
+    """What computes prompts; the rest generates."""
+    decode_knee: float
+    """The share from which on decode steps get no faster."""
+
+    def __post_init__(self) -> None:
+        for name, share in (("prefill_share", self.prefill_share), ("decode_knee", self.decode_knee)):
+            _refuse(not 0 < share < 1, name, share, "give a share above 0 and below 1")
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """A profile with the engine's settings: what one replica is. Raises ValueError for one that could serve nothing."""
 
@@ -82,6 +96,8 @@ class Deployment:
     whole_prompts: bool = False
     """Whole prompts, up to `chunk` tokens, in steps of their own and before any decode, as vLLM did before it chunked
     them; else chunks of prompts beside all decodes."""
+    partition: Partition | None = None
+    """Where prompts and decodes run side by side on shares of the GPU."""
 
     def __post_init__(self) -> None:
         steps = self.profile.steps

@@ -93,7 +93,7 @@ class Replica:
     @property
     def _expected(self) -> int:
         """Requests with memory of their own."""
-        return self.running
+        return len(self._decodes) + len(self._prefilling)
 
     @property
     def _at_most(self) -> int:
@@ -163,7 +163,7 @@ class Replica:
             budget -= tokens
         if preempted:
             return chunks  # as in vLLM V1, a step that had to preempt admits nobody
-        while self.waiting and budget > 0 and self.running < self.deployment.max_num_seqs:
+        while self.waiting and budget > 0 and self._expected < self.deployment.max_num_seqs:
             job = self.waiting[0]
             if not self._admits(job):
                 break
@@ -176,7 +176,7 @@ class Replica:
     def _whole_prompts(self) -> list[tuple[Job, int]]:
         """As many as the step takes, or one that is longer than that; decodes wait."""
         left = self.deployment.chunk
-        while self.waiting and self.running < self.deployment.max_num_seqs:
+        while self.waiting and self._expected < self.deployment.max_num_seqs:
             job = self.waiting[0]
             left -= job.prompt + job.generated
             if (left < 0 and self._prefilling) or not self._admits(job):

@@ -10,7 +10,7 @@ What is NOT promised: prefix reuse on the decode side; every cache is fetched wh
 from math import inf
 
 from foretide.simulator.job import Job
-from foretide.simulator.kvcache import in_blocks
+from foretide.simulator.kvcache import in_blocks, padding
 from foretide.simulator.profiles import Deployment
 from foretide.simulator.replica import Replica
 
@@ -26,10 +26,13 @@ class PrefillReplica(Replica):
 
     def let_go(self, job: Job, now: float) -> None:
         """The request's cache was fetched; its memory is free."""
+        self.give_up(job)
+        self.look(now)
+
+    def give_up(self, job: Job) -> None:
         self._reserved -= in_blocks(job.target, self._block)
         if self._prefix:
             self._prefix.release(job, job.target)
-        self.look(now)
 
     def look(self, now: float) -> None:
         """There may be room for what waits."""
@@ -65,16 +68,26 @@ class DecodeReplica(Replica):
     def _expected(self) -> int:
         return self.running + self._coming
 
+    @property
+    def kv_planned(self) -> int:
+        """Tokens of the blocks in use when what is under way has ended."""
+        grown = self._plan * len(self._decodes)
+        return self._context + grown + padding(self._phases, self._steps + self._plan) + self._reserved
+
     def reserve(self, job: Job) -> bool:
         """Whether there is room; if so, it is set aside. Preempted requests go first."""
         if self.waiting or self._expected >= self.deployment.max_num_seqs:
             return False
-        needed = in_blocks(job.prompt + job.generated, self._block)
+        needed = in_blocks(job.target, self._block)
         if self._at_most + needed > self.kv_tokens and self.kv_used + needed > self.kv_tokens:
             return False
-        self._reserved += needed
-        self._coming += 1
+        self.expect(job)
         return True
+
+    def expect(self, job: Job) -> None:
+        """Sets memory aside, whether there is as much or not."""
+        self._reserved += in_blocks(job.target, self._block)
+        self._coming += 1
 
     def join(self, job: Job, now: float) -> None:
         """The request's cache is here; it generates from the next step on."""
@@ -91,7 +104,7 @@ class DecodeReplica(Replica):
 
     def _schedule(self) -> list[tuple[Job, int]]:
         for job in self._joining:
-            self._reserved -= in_blocks(job.prompt + job.generated, self._block)
+            self._reserved -= in_blocks(job.target, self._block)
             self._coming -= 1
             self._join(job)
         self._joining.clear()
