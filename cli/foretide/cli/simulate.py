@@ -56,6 +56,10 @@ def simulate_command(  # noqa: PLR0913 (one for each option)
     ],
     tp: Annotated[int, typer.Option("--tp", min=1, help="GPUs per replica (tensor parallelism).")] = 1,
     replicas: Annotated[int, typer.Option("--replicas", min=1, help="Replicas behind one door.")] = 1,
+    routing: Annotated[
+        str,
+        typer.Option("--routing", metavar="NAME", help="round-robin, least-outstanding, queue-and-kv or prefix-aware."),
+    ] = "least-outstanding",
     max_num_seqs: Annotated[int, typer.Option("--max-num-seqs", min=1, help="Requests in one batch.")] = 256,
     chunk: Annotated[int, typer.Option("--chunk", min=1, help="Tokens per step (max_num_batched_tokens).")] = 2048,
     kv_tokens: Annotated[
@@ -79,6 +83,7 @@ def simulate_command(  # noqa: PLR0913 (one for each option)
     from foretide.simulator.calibrate import simulate
 
     _check_speed(speed_factor, calibrate, calibrate_first)
+    _check_routing(routing)
     deployment = _deployment(model, gpu, tp)
     deployment = replace(deployment, max_num_seqs=max_num_seqs, chunk=chunk, kv_tokens=kv_tokens)
     with in_one_line():
@@ -87,9 +92,9 @@ def simulate_command(  # noqa: PLR0913 (one for each option)
         deployment = replace(deployment, speed_factor=speed.factor)
         begun = time.perf_counter()
         with _fits():
-            found = simulate(deployment=deployment, trace=trace, replicas=replicas)
+            found = simulate(deployment=deployment, trace=trace, replicas=replicas, routing=routing)
         took = time.perf_counter() - begun
-    summary = _summary(found, deployment, replicas=replicas, speed=speed, wall_seconds=took)
+    summary = _summary(found, deployment, replicas=replicas, speed=speed, wall_seconds=took) | {"routing": routing}
     _write(out, trace, names, found, summary)
     _print(summary, output)
 
@@ -101,6 +106,13 @@ def _check_speed(speed_factor: float | None, calibrate: Path | None, first: int 
         raise BadInput(field="--speed-factor", value=speed_factor, fix="give a finite number above 0")
     if first is not None and calibrate is None:
         raise BadInput(field="--calibrate-first", value=first, fix="needs --calibrate with a file of measured times")
+
+
+def _check_routing(name: str) -> None:
+    from foretide.simulator.routing import NAMES
+
+    if name not in NAMES:
+        raise BadInput(field="--routing", value=name, fix=f"give one of {', '.join(NAMES)}")
 
 
 def _deployment(model: str, gpu: str, tp: int) -> "Deployment":

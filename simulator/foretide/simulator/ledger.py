@@ -97,8 +97,10 @@ class Ledger:
     def outcome(self, *, overhead_s: float) -> RequestOutcome:
         """What became of the requests that have arrived so far; `overhead_s` is added to TTFT and to latency."""
         count = self._next
-        arrival, first, end = (np.array(column[:count]) for column in (self._arrivals, self._first, self._end))
-        later = np.array(self._outputs[:count], dtype=np.float64) - 1.0
+        arrival, first, end, output = (
+            np.asarray(memoryview(column)[:count]) for column in (self._arrivals, self._first, self._end, self._outputs)
+        )
+        later = output - 1.0
         return RequestOutcome(
             arrival_s=frozen(arrival),
             ttft_s=frozen(first - arrival + overhead_s),
