@@ -14,10 +14,10 @@ from math import isfinite
 from foretide.simulator import dynamo, keda, knative, last_value, sageserve, utilization, wva
 from foretide.simulator.autoscaler import Autoscaler
 from foretide.simulator.engine import Engine, Limits
+from foretide.simulator.hpa import ExternalMetricHpa
 from foretide.simulator.rivals import (
     CONCURRENCY_SHARE,
     WAITING_TARGET,
-    ExternalMetricHpa,
     FixedCount,
     mean_count,
     peak_count,
