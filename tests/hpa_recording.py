@@ -187,15 +187,15 @@ class _Recorder:
     async def _watching(self) -> AsyncIterator[None]:
         context = from_kubeconfig(self._bed.kubeconfig).ssl_context()
         connector = aiohttp.TCPConnector(ssl=context, limit=64)
-        async with aiohttp.ClientSession(
-            connector=connector, timeout=aiohttp.ClientTimeout(total=None)
-        ) as self._session:
-            async with asyncio.TaskGroup() as tasks:
-                folders = (("/api/v1", "replicationcontrollers"), ("/apis/apps/v1", "deployments"))
-                watches = [tasks.create_task(self._watch(root, plural)) for root, plural in folders]
-                yield
-                for task in watches:
-                    task.cancel()
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None)) as self._session,
+            asyncio.TaskGroup() as tasks,
+        ):
+            folders = (("/api/v1", "replicationcontrollers"), ("/apis/apps/v1", "deployments"))
+            watches = [tasks.create_task(self._watch(root, plural)) for root, plural in folders]
+            yield
+            for task in watches:
+                task.cancel()
 
     async def _watch(self, root: str, plural: str) -> None:
         path = f"{self._bed.plane.server}{root}/namespaces/{self._namespace}/{plural}"
