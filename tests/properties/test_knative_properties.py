@@ -35,7 +35,7 @@ def looks(draw: st.DrawFn) -> list[Look]:
 
 
 def wanted(rule: KpaRules, ready: int, load: float) -> int:
-    """The formula of the documentation: the load over the target, within the two rates, at least the activation scale."""
+    """As documented: the load over the target, within the two rates, and no less than the activation scale."""
     pods, asked = max(1, ready), ceil(load / rule.target)
     count = min(max(asked, floor(pods / rule.max_down)), ceil(rule.max_up * pods))
     return max(count, int(rule.activation_scale)) if asked and rule.activation_scale > 1 else count

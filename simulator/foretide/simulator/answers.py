@@ -68,7 +68,7 @@ def name_of(autoscaler: Autoscaler) -> str:
 
 
 def _count(said: object, *, most: int, when: str) -> int:
-    if isinstance(said, Integral) and not isinstance(said, bool) and 0 <= said <= most:
+    if isinstance(said, Integral) and not isinstance(said, bool) and 0 <= int(said) <= most:
         return int(said)
     raise BadPolicy(when, _shown(repr(said)), f"replicas must be a whole number from 0 to {most}, or None")
 

@@ -73,7 +73,7 @@ def without_behavior(
 
 
 def stored(events: tuple[ScaleEvent, ...], event: ScaleEvent, *, behavior: Behavior) -> tuple[ScaleEvent, ...]:
-    """The events with a new one: in the place of the last one too old for its own direction's policies, if there is one.
+    """The events with a new one: in the place of the last one too old for its direction's policies, if there is one.
 
     So an event that the other direction's longer period still counts may be lost (storeScaleEvent).
     """

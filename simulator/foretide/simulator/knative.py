@@ -2,9 +2,10 @@
 
 Decision rules of pkg/autoscaler/scaling/autoscaler.go, defaults of config/core/configmaps/autoscaler.yaml
 (knative/serving): wanted = ceil(mean concurrency / target) over the stable window of 60 s and over the panic window,
-10 % of it; both clamped to [floor(ready / 2), ceil(1000 x ready)], then raised to the activation scale. Panic while the panic window wants at least twice
-the ready pods: the count then only rises, until one stable window has passed without. An autoscaler that finds more
-than one ready pod begins in panic. Every 2 s. A target is 70 % of the concurrency that a replica is given.
+10 % of it; both clamped to [floor(ready / 2), ceil(1000 x ready)], then raised to the activation scale. Panic while the
+panic window wants at least twice the ready pods: the count then only rises, until one stable window has passed without.
+An autoscaler that finds more than one ready pod begins in panic. Every 2 s. A target is 70 % of the concurrency that a
+replica is given.
 
 Concurrency is running plus waiting. What is NOT promised: Knative's own fine grain. Its queue proxies report every
 second; a view has one scrape per interval, so the stable mean is one of few scrapes, and the panic value that of the

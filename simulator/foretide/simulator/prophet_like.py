@@ -1,9 +1,9 @@
-"""The fourth predictor of NVIDIA Dynamo's planner: Prophet with its defaults, fitted to the last 50 values, one step on.
+"""The fourth predictor of NVIDIA Dynamo's planner: Prophet with its defaults, fitted to the last 50 values each time.
 
 Within 50 intervals of the planner there is neither a week nor two days, so that Prophet switches all its seasons off
-(prophet/forecaster.py, set_auto_seasonalities) and what is left is its trend: a straight line with up to 25 bends in the
-first 80 % of the values, at the maximum of the posterior with its priors: slope and level N(0, 5), bends Laplace(0.05),
-noise half-normal(0.5), values scaled by the largest, time to [0, 1].
+(prophet/forecaster.py, set_auto_seasonalities) and what is left is its trend: a straight line with up to 25 bends in
+the first 80 % of the values, at the maximum of the posterior with its priors: slope and level N(0, 5), bends
+Laplace(0.05), noise half-normal(0.5), values scaled by the largest, time to [0, 1].
 
 What is NOT promised: Prophet itself. It is a package of its own with a compiled model; figures of the real one stand in
 the tests. Values at uneven intervals, holidays, caps and its intervals are left out.
@@ -12,7 +12,7 @@ the tests. Values at uneven intervals, holidays, caps and its intervals are left
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import Bounds, minimize
 
 from foretide.policies.flow import Floats
 from foretide.simulator.predictors import NEEDED, Constant
@@ -21,7 +21,7 @@ WINDOW = 50
 """`prophet_window_size`."""
 BENDS, BENDING_SHARE = 25, 0.8
 LINE_PRIOR, BEND_PRIOR, NOISE_PRIOR = 5.0, 0.05, 0.5
-ROUNDS = 2000
+LEAST_NOISE = 1e-4
 
 
 class ProphetLike(Constant):
@@ -55,26 +55,43 @@ def fitted_trend(values: Floats) -> Trend:
     scale = float(np.abs(values).max()) or 1.0
     scaled, times = values / scale, np.linspace(0.0, 1.0, len(values))
     bends_at = times[_bend_indices(len(values))]
-    basis, count = _basis(times, bends_at), len(bends_at)
-
-    def loss(given: Floats) -> tuple[float, Floats]:
-        """Negative log density and its gradient; bends as the difference of two parts, neither negative."""
-        line, up, down, log_noise = given[:2], given[2 : 2 + count], given[2 + count : -1], given[-1]
-        noise = float(np.exp(log_noise))
-        left = basis @ np.r_[line, up - down] - scaled
-        squares = float(left @ left)
-        value = len(scaled) * log_noise + squares / (2 * noise**2) + noise**2 / (2 * NOISE_PRIOR**2)
-        value += float(line @ line) / (2 * LINE_PRIOR**2) + float(up.sum() + down.sum()) / BEND_PRIOR
-        slope = basis.T @ left / noise**2
-        by_noise = len(scaled) - squares / noise**2 + noise**2 / NOISE_PRIOR**2
-        inner = slope[:2] + line / LINE_PRIOR**2
-        return float(value), np.r_[inner, slope[2:] + 1 / BEND_PRIOR, 1 / BEND_PRIOR - slope[2:], by_noise]
-
+    count = len(bends_at)
     start = np.r_[scaled[0], scaled[-1] - scaled[0], np.zeros(2 * count), np.log(0.1)]
-    bounds = [(None, None)] * 2 + [(0.0, None)] * (2 * count) + [(np.log(1e-4), None)]
-    options = {"maxiter": ROUNDS, "maxfun": 10 * ROUNDS, "maxcor": 30, "ftol": 1e-12, "gtol": 1e-8}
-    best = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options=options).x
+    free, parts = [-np.inf, -np.inf], [0.0] * (2 * count)
+    bounds = Bounds(np.array([*free, *parts, np.log(LEAST_NOISE)]), np.full(len(start), np.inf))
+    posterior = _Posterior(_basis(times, bends_at), scaled)
+    best = minimize(
+        posterior,
+        start,
+        jac=True,
+        bounds=bounds,
+        method="L-BFGS-B",
+        options={"maxiter": 2000, "maxfun": 20000, "maxcor": 30, "ftol": 1e-12, "gtol": 1e-8},
+    ).x
     return Trend(float(best[0]), float(best[1]), bends_at, best[2 : 2 + count] - best[2 + count : -1], scale)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Posterior:
+    """Minus the log density, and its gradient, of level, slope, bends and the logarithm of the noise.
+
+    Bends come as the differences of two parts, neither of them negative: so there is no corner at zero.
+    """
+
+    basis: Floats
+    values: Floats
+
+    def __call__(self, given: Floats) -> tuple[float, Floats]:
+        line, (up, down), log_noise = given[:2], np.split(given[2:-1], 2), given[-1]
+        variance, size = float(np.exp(2 * log_noise)), len(self.values)
+        left = self.basis @ np.r_[line, up - down] - self.values
+        squares = float(left @ left)
+        density = size * log_noise + squares / (2 * variance) + variance / (2 * NOISE_PRIOR**2)
+        density += line @ line / (2 * LINE_PRIOR**2) + (up.sum() + down.sum()) / BEND_PRIOR
+        slope = self.basis.T @ left / variance
+        by_noise = size - squares / variance + variance / NOISE_PRIOR**2
+        by_line, by_bends = slope[:2] + line / LINE_PRIOR**2, slope[2:]
+        return float(density), np.r_[by_line, by_bends + 1 / BEND_PRIOR, 1 / BEND_PRIOR - by_bends, by_noise]
 
 
 def _bend_indices(count: int) -> list[int]:

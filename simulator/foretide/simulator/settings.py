@@ -1,4 +1,4 @@
-"""Settings of rivals as a scenario gives them, `policies: {name: {setting: [...]}}`: numbers, or words that stand for one.
+"""Settings of rivals as a scenario gives them, `policies: {name: {setting: [...]}}`: numbers, or words for numbers.
 
 What is NOT promised: that a setting belongs to its policy. `field` says so when the rival is built.
 """

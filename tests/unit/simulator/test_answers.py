@@ -30,7 +30,15 @@ def said(replicas: Any) -> Saying:
 
 @pytest.mark.parametrize(
     ("replicas", "shown"),
-    [(math.nan, "nan"), (math.inf, "inf"), (-1, "-1"), (10**9, "1000000000"), ("3", "'3'"), (3.5, "3.5"), (True, "True")],
+    [
+        (math.nan, "nan"),
+        (math.inf, "inf"),
+        (-1, "-1"),
+        (10**9, "1000000000"),
+        ("3", "'3'"),
+        (3.5, "3.5"),
+        (True, "True"),
+    ],
 )
 def test_a_count_that_makes_no_sense_names_the_policy_the_time_and_what_it_said(replicas: Any, shown: str) -> None:
     with pytest.raises(BadPolicy) as refused:

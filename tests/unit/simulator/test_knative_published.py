@@ -54,7 +54,9 @@ def test_panic_ends_after_a_slow_increase() -> None:
 
 
 def test_a_surge_prolongs_panic() -> None:
-    looked(ONE, (0.0, 10, 11.0, 25.0, 25), (30.0, 40, 30.0, 80.0, 80), (90.0, 80, 1.0, 1.0, 80), (91.0, 80, 1.0, 1.0, 8))
+    looked(
+        ONE, (0.0, 10, 11.0, 25.0, 25), (30.0, 40, 30.0, 80.0, 80), (90.0, 80, 1.0, 1.0, 80), (91.0, 80, 1.0, 1.0, 8)
+    )
 
 
 def test_an_exponential_rise_is_tracked_and_held() -> None:

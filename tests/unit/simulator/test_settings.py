@@ -11,7 +11,8 @@ SETTING = TypeAdapter(Setting)
 
 
 @pytest.mark.parametrize(
-    ("written", "number"), [("arima", 1.0), ("prophet", 3.0), ("off", 0.0), ("on", 1.0), (True, 1.0), (2.5, 2.5), ("7", 7.0)]
+    ("written", "number"),
+    [("arima", 1.0), ("prophet", 3.0), ("off", 0.0), ("on", 1.0), (True, 1.0), (2.5, 2.5), ("7", 7.0)],
 )
 def test_words_stand_for_numbers(written: Any, number: float) -> None:
     assert SETTING.validate_python(written) == number
