@@ -13,6 +13,7 @@ from time import perf_counter
 import numpy as np
 
 from foretide.policies.flow import REQUESTS, DemandHistory, Evidence, Floats, ServiceModel
+from foretide.simulator.answers import answer, first_count, interval_of
 from foretide.simulator.autoscaler import Autoscaler, Choice, View
 from foretide.simulator.conditions import Conditions
 from foretide.simulator.cost import Cost, cost_of, lives_of
@@ -140,7 +141,10 @@ class PolicyRun:
 
 
 def run_policy(*, bench: Bench, autoscaler: Autoscaler, progress: Progress | None = None, note: str = "") -> PolicyRun:
-    """Runs the evaluation part to its end. Deterministic in its arguments, except for `plan_ms`."""
+    """Runs the evaluation part to its end. Deterministic in its arguments, except for `plan_ms`.
+
+    Raises BadPolicy where the policy says what makes no sense, or raises itself.
+    """
     run = Run(bench, autoscaler)
     for share in np.linspace(0.0, 1.0, 101)[1:]:
         run.advance(share * bench.duration_s)
@@ -165,15 +169,16 @@ class Run:
     """On the clock of the run."""
     _memory: Scrapes = field(init=False)
     _histograms: HistogramScrapes = field(init=False)
+    _interval_s: float = field(init=False)
     _arrived: int = 0
     _scrapes: int = 0
     _calls: int = 0
 
     def __post_init__(self) -> None:
         scenario = self.bench.scenario
-        begins_with = self.autoscaler.begins_with
-        replicas = self.bench.initial if begins_with is None else begins_with
         self._conditions = scenario.conditions.shifted(self.bench.begins_s)
+        self._interval_s = interval_of(self.autoscaler)
+        replicas = first_count(self.autoscaler, usual=self.bench.initial, most=scenario.max_replicas)
         self.fleet = Fleet(
             deployment=scenario.deployment,
             trace=self.bench.trace,
@@ -191,7 +196,7 @@ class Run:
 
     def advance(self, until: float) -> None:
         """Everything up to and including `until`, in seconds from the start of the run."""
-        scrape_s, interval_s = self.bench.scenario.pace.scrape_s, self.autoscaler.interval_s
+        scrape_s, interval_s = self.bench.scenario.pace.scrape_s, self._interval_s
         while min(self._scrapes * scrape_s, LAG_S + self._calls * interval_s) <= until:
             scrape_at, call_at = self._scrapes * scrape_s, LAG_S + self._calls * interval_s
             self.fleet.advance(min(scrape_at, call_at))
@@ -226,7 +231,7 @@ class Run:
     def _ask(self, at: float) -> None:
         view = self._view(at)
         began = perf_counter()
-        choice = self.autoscaler.decide(view)
+        choice = answer(self.autoscaler, view, at=at, most=self.bench.scenario.max_replicas)
         took = (perf_counter() - began) * 1000
         after = view.desired if choice.replicas is None else choice.replicas
         if choice.planned:
