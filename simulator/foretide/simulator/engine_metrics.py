@@ -4,7 +4,7 @@ The twin's /metrics page and the view of a policy in a replay are made from the 
 they begin when a request reaches it, not when a client sent it.
 
 What is NOT promised: single gaps between tokens, which the simulator does not keep. Inter-token latency counts each
-request's mean once per token.
+request's mean once per token. A request is counted when it ends, so its TTFT comes later than vLLM shows it.
 """
 
 from collections.abc import Sequence
