@@ -16,7 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from foretide.policies.flow import Floats
-from foretide.simulator.lengths import Parts, mixture
+from foretide.simulator.lengths import Parts, mixture, whole
 from foretide.simulator.requests import Tokens
 
 NOMINAL_TTFT_S, NOMINAL_TPOT_S = 0.5, 0.02
@@ -127,11 +127,11 @@ def _unfold(rng: Generator, kind: Chain, starts: Floats) -> Calls:
     counts = _counts(rng, kind.calls, len(starts))
     chain, total = np.repeat(np.arange(len(starts)), counts), int(counts.sum())
     first = np.cumsum(counts) - counts
-    output = _whole(np.minimum(mixture(rng, kind.output, total), kind.context_tokens // 2))
+    output = whole(np.minimum(mixture(rng, kind.output, total), kind.context_tokens // 2))
     added = mixture(rng, kind.new, total)
     room = kind.context_tokens - kind.system_tokens - output[first]
     added[first] = np.minimum(mixture(rng, kind.first, len(starts)), room)
-    new = _whole(added)
+    new = whole(added)
     so_far = _before(new + output, first, counts)
     prompt = kind.system_tokens + so_far + new
     waits = nominal_s(output) + mixture(rng, kind.pause, total)
@@ -178,7 +178,3 @@ def _sub(kind: Chain) -> Chain:
         systems=1,
         subagents=0.0,
     )
-
-
-def _whole(values: Floats) -> Tokens:
-    return np.maximum(1, np.rint(values)).astype(np.int64)

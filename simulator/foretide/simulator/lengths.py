@@ -79,19 +79,19 @@ Mix = Mapping[str, float]
 
 def prompt_lengths(rng: Generator, count: int, *, mean: float) -> Tokens:
     """Prompt lengths with the spread of Azure's conversations, scaled to `mean`; (count,)."""
-    return _whole(mixture(rng, CHAT.prompt, count) * mean / uncut_mean(CHAT.prompt))
+    return whole(mixture(rng, CHAT.prompt, count) * mean / uncut_mean(CHAT.prompt))
 
 
 def output_lengths(rng: Generator, count: int, *, mean: float) -> Tokens:
     """Short and long answers in the proportion of Azure's conversations, scaled to `mean`, capped alike; (count,)."""
     scale = mean / uncut_mean(CHAT.output)
-    return _whole(np.minimum(mixture(rng, CHAT.output, count), LONGEST_OUTPUT) * scale)
+    return whole(np.minimum(mixture(rng, CHAT.output, count), LONGEST_OUTPUT) * scale)
 
 
 def regime_lengths(rng: Generator, count: int, *, regime: Regime, correlation: float = 0.0) -> tuple[Tokens, Tokens]:
     """Prompt and output lengths of requests of one regime, (count,) each."""
-    prompt = _whole(np.minimum(mixture(rng, regime.prompt, count), regime.longest_prompt))
-    output = _whole(np.minimum(mixture(rng, regime.output, count), regime.longest_output))
+    prompt = whole(np.minimum(mixture(rng, regime.prompt, count), regime.longest_prompt))
+    output = whole(np.minimum(mixture(rng, regime.output, count), regime.longest_output))
     return prompt, correlated(rng, prompt, output, correlation=correlation)
 
 
@@ -153,5 +153,6 @@ def _shares(mix: Mix, names: list[str]) -> Floats:
     return np.asarray(weights / weights.sum(), dtype=np.float64)
 
 
-def _whole(values: NDArray[np.float64]) -> Tokens:
+def whole(values: NDArray[np.float64]) -> Tokens:
+    """To the nearest whole number of tokens, at least 1."""
     return np.maximum(1, np.rint(values)).astype(np.int64)

@@ -147,11 +147,11 @@ def test_requests_that_follow_from_others_count_in_the_mean_rate(parts: dict) ->
 
 def test_conversations_have_their_share_from_the_first_minute_on() -> None:
     """The days before are gone through, so that conversations are under way at midnight."""
-    made = generate(replace(CALM, peak_to_trough=1.0, conversations=replace(TALKS, systems=1)), seed=0)
+    made = generate(replace(CALM, peak_to_trough=1.0, conversations=replace(TALKS, systems=1, think_s=60.0)), seed=0)
     assert made.blocks is not None
     first = made.blocks.ids[made.blocks.offsets[:-1]]
     common = np.bincount(first[first < 1000]).argmax()
-    early = made.arrival_s < 360
+    early = made.arrival_s < 120
     for part in (early, ~early):
         share = (first[part] == common).mean()
         assert share == pytest.approx(0.6, abs=4 * np.sqrt(0.24 * 8 / part.sum()))
