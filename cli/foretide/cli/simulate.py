@@ -125,9 +125,7 @@ def simulate_command(  # noqa: PLR0913 (one for each option)
     with in_one_line():
         trace, names = _trace(requests)
         if prefix_cache and trace.blocks is None:
-            raise BadInput(
-                field="--prefix-cache", value=requests.name, fix="needs hash_ids of the prompts in this file"
-            )
+            raise BadInput(field="--prefix-cache", value=requests.name, fix="needs hash_ids of prompts in this file")
         speed = _speed(deployment, speed_factor, calibrate, first=calibrate_first, replicas=replicas or 1)
         deployment = replace(deployment, speed_factor=speed.factor)
         begun = time.perf_counter()

@@ -93,9 +93,9 @@ class PrefixCache:
         self.hit_tokens += found
         return found
 
-    def extend(self, job: Hashed, tokens: int) -> None:
-        """The step under way computes the request up to `tokens`; others find that from now on."""
-        for key, needed in self._needs(job, tokens):
+    def extend(self, job: Hashed, begin: int, end: int) -> None:
+        """The step under way computes the request's tokens from `begin` to `end`; others find them from now on."""
+        for key, needed in self._needs(job, end, first=begin // job.hash_tokens):
             unit = self._units[key]
             unit.ready = max(unit.ready, needed)
 
@@ -124,12 +124,12 @@ class PrefixCache:
             else:
                 self._take_back(key)
 
-    def _needs(self, job: Hashed, tokens: int) -> Iterator[tuple[Key, int]]:
-        """Ids with the tokens that each names among the first `tokens`; engines hash whole blocks only."""
+    def _needs(self, job: Hashed, tokens: int, *, first: int = 0) -> Iterator[tuple[Key, int]]:
+        """Ids with the tokens that each names among the first `tokens`, from one id on; engines hash whole blocks."""
         size, ids = job.hash_tokens, job.blocks
         answered = len(ids) * size >= job.prompt + size
-        left = min(tokens, job.prompt + job.output if answered else job.prompt)
-        for key in ids:
+        left = min(tokens, job.prompt + job.output if answered else job.prompt) - first * size
+        for key in ids[first:] if first else ids:
             if left < size:
                 cut = left // self._block * self._block
                 if cut > 0:

@@ -216,7 +216,7 @@ class Replica:
         """Tokens of the job that this step computes; others find them in the prefix cache from now on."""
         tokens = min(budget, job.target - job.computed)
         if self._prefix:
-            self._prefix.extend(job, job.computed + tokens)
+            self._prefix.extend(job, job.computed, job.computed + tokens)
         return tokens
 
     def _run_time(self, steps: int) -> float:
@@ -325,7 +325,7 @@ class Replica:
         return preempted
 
     def _evict(self) -> None:
-        if self._prefix:
+        if self._prefix and self._at_most + self._prefix.idle > self.kv_tokens:
             self._prefix.evict(max(0, self.kv_tokens - self.kv_used))
 
     def _preempt(self) -> None:

@@ -89,7 +89,7 @@ def test_the_table_names_the_pools(ran: Ran) -> None:
         (["--layout", "partitioned", "--decode-knee", 0], "--decode-knee: 0.0: give a share above 0 and below 1"),
         (["--layout", "partitioned", "--prefix-cache"], "--prefix-cache: True: needs --layout aggregated or disagg"),
         (["--layout", "disaggregated", "--calibrate", "x.csv"], "--calibrate: x.csv: needs --layout aggregated"),
-        (["--prefix-cache"], "--prefix-cache: t.csv: needs hash_ids of the prompts in this file"),
+        (["--prefix-cache"], "--prefix-cache: t.csv: needs hash_ids of prompts in this file"),
         (["--layout", "sideways"], "--layout"),
     ],
 )

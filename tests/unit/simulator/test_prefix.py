@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from foretide.policies.flow import frozen
+from foretide.simulator.fleet import Fleet, StartTier
 from foretide.simulator.job import Job
 from foretide.simulator.prefix import PrefixCache
 from foretide.simulator.profiles import Deployment, Profile, StepTimes
 from foretide.simulator.replica import Replica
-from foretide.simulator.requests import read_requests
+from foretide.simulator.requests import Blocks, RequestTrace, read_requests
 
 BLOCK, HASHED = 4, 12
 STEPS = StepTimes(10.0, 0.5, 0.001, 8.0, 0.02, 1e-6)
@@ -237,10 +239,22 @@ def test_memory_is_taken_from_the_longest_idle_first() -> None:
     for job in (first, second):
         job.target = job.prompt
         cache.claim(job)
-        cache.extend(job, job.target)
+        cache.extend(job, 0, job.target)
         cache.release(job, job.target)
     left = []
     for room in (2048, 1536, 1500, 1024, 500, 0):
         cache.evict(room)
         left.append((cache.hit(first, 1025), cache.hit(second, 1025)))
     assert left == [(1024, 1024), (512, 1024), (464, 1024), (0, 1024), (0, 496), (0, 0)]
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_fleet_hands_the_hash_ids_of_its_trace_to_its_replicas(*, cached: bool) -> None:
+    prompts, ids = np.full(10, 2048), np.tile(np.arange(4), 10)
+    blocks = Blocks(ids, 4 * np.arange(11), 512)
+    trace = RequestTrace(frozen(10.0 * np.arange(10)), prompts, np.full(10, 5), blocks)
+    deployment = replace(PLAIN, prefix_cache=cached)
+    fleet = Fleet(deployment=deployment, trace=trace, replicas=1, cold_start=StartTier(1.0, 0.0), seed=0)
+    fleet.advance(inf)
+    found = fleet.outcome().ttft_s
+    assert (found[1:] < found[0] / 3).all() == cached
