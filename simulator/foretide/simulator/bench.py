@@ -67,13 +67,14 @@ def _calm(scenario: Scenario, trace: RequestTrace, *, seed: int) -> RequestTrace
 
 def refuse_what_never_fits(scenario: Scenario, trace: RequestTrace) -> None:
     """Raises BadScenario for the first request that is longer than the KV cache of a replica."""
-    room = scenario.deployment.room
+    deployment = scenario.deployment
+    room, written = deployment.room, deployment.kv_tokens or deployment.profile.kv_tokens
     tokens = trace.prompt_tokens + trace.output_tokens
     longer = np.flatnonzero(tokens > room)
     if len(longer):
         first = int(longer[0])
         fix = f"request {first + 1} of {tokens[first]} tokens never fits; raise it or drop the request"
-        raise BadScenario([Problem("deployment.kv_tokens", str(room), fix)])
+        raise BadScenario([Problem("deployment.kv_tokens", str(written), fix)])
 
 
 def history_before(
