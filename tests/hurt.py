@@ -1,5 +1,6 @@
 """Small fleets under conditions, for tests: steps are cheap and exact, starts take 30 s unless asked otherwise."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,12 +8,19 @@ import numpy as np
 from foretide.policies.flow import frozen
 from foretide.simulator.conditions import Conditions
 from foretide.simulator.fleet import Fleet, StartTier
-from foretide.simulator.profiles import Deployment, Profile, StepTimes
+from foretide.simulator.profiles import Deployment, Partition, Profile, StepTimes
 from foretide.simulator.requests import RequestTrace
 
 DEPLOYMENT = Deployment(
     Profile("test", "test", 1, StepTimes(10.0, 0.5, 0.001, 8.0, 0.02, 1e-6), kv_tokens=20_000, source="a test")
 )
+KINDS = (
+    DEPLOYMENT,
+    replace(DEPLOYMENT, whole_prompts=True),
+    replace(DEPLOYMENT, prefix_cache=True),
+    replace(DEPLOYMENT, partition=Partition(prefill_share=0.4, decode_knee=0.5)),
+)
+"""Every kind of replica that a fleet may consist of."""
 EXACT = StartTier(median_s=30.0, sigma=0.0)
 
 

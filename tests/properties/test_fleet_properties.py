@@ -1,7 +1,7 @@
 """Laws of a fleet under any conditions: nothing is lost or doubled unseen, nothing is had that was not there."""
 
 import numpy as np
-from hurt import fleet, steady
+from hurt import KINDS, fleet, steady
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,9 +39,10 @@ Orders = list[tuple[float, int]]
 
 
 def made(conditions: Conditions, *, seed: int = 0, count: int = 150) -> Fleet:
-    first = StartTier(4.0, 0.4, nodes=2)
-    trace = steady(count, seed=seed)
-    return fleet(trace, conditions, replicas=2, cold_start=first, seed=seed, gpus_per_replica=GPUS)
+    """Every seed has its kind of replica."""
+    first, kind = StartTier(4.0, 0.4, nodes=2), KINDS[seed % len(KINDS)]
+    trace = steady(count, seed=seed, every=0.1)
+    return fleet(trace, conditions, deployment=kind, replicas=2, cold_start=first, seed=seed, gpus_per_replica=GPUS)
 
 
 def run(one: Fleet, orders: Orders, *, cuts: tuple[float, ...] = ()) -> Fleet:

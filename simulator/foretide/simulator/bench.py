@@ -67,7 +67,7 @@ def _calm(scenario: Scenario, trace: RequestTrace, *, seed: int) -> RequestTrace
 
 def refuse_what_never_fits(scenario: Scenario, trace: RequestTrace) -> None:
     """Raises BadScenario for the first request that is longer than the KV cache of a replica."""
-    room = scenario.deployment.kv_tokens or scenario.deployment.profile.kv_tokens
+    room = scenario.deployment.room
     tokens = trace.prompt_tokens + trace.output_tokens
     longer = np.flatnonzero(tokens > room)
     if len(longer):

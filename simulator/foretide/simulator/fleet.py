@@ -21,8 +21,9 @@ from foretide.simulator.ledger import Ledger, RequestOutcome
 from foretide.simulator.member import Member, Observation, PodCounters, Ready
 from foretide.simulator.mishaps import Mishaps
 from foretide.simulator.orders import Orders
+from foretide.simulator.partition import replica_of
 from foretide.simulator.profiles import Deployment
-from foretide.simulator.replica import Job, Replica
+from foretide.simulator.replica import Job
 from foretide.simulator.requests import BLOCK_TOKENS, RequestTrace
 from foretide.simulator.routing import DEFAULT, router
 from foretide.simulator.starts import StartTier
@@ -136,7 +137,7 @@ class Fleet:
 
     def add_replica(self, name: str, *, ready: bool) -> None:
         """A replica managed from outside: ready now, or once `mark_ready` says so."""
-        member = Member(len(self.members), name, Replica(self._deployment), self.now, self.now if ready else inf)
+        member = Member(len(self.members), name, replica_of(self._deployment), self.now, self.now if ready else inf)
         self.members.append(member)
         self._orders.settle_in(member)
         if ready:
@@ -299,7 +300,7 @@ class Fleet:
 
     def _order(self) -> None:
         number = len(self.members)
-        member = Member(number, f"replica-{number}", Replica(self._deployment), self.now, inf)
+        member = Member(number, f"replica-{number}", replica_of(self._deployment), self.now, inf)
         self.members.append(member)
         self._orders.order(member, self.now)
 

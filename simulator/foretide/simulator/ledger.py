@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretide.policies.flow import Floats, frozen
-from foretide.simulator.replica import Job
+from foretide.simulator.job import Job
 from foretide.simulator.requests import RequestTrace
 
 
@@ -63,7 +63,7 @@ class Ledger:
         index = self._next
         job = Job(index, self._arrivals[index], self._prompts[index], self._outputs[index])
         if self._blocks is not None and index + 1 < len(self._blocks.offsets):
-            job.blocks = tuple(self._blocks.of(index).tolist())
+            job.blocks, job.hash_tokens = tuple(self._blocks.of(index).tolist()), self._blocks.tokens
         self._next = index = index + 1
         self.next_arrival = self._arrivals[index] if index < len(self._arrivals) else inf
         return job
@@ -97,8 +97,10 @@ class Ledger:
     def outcome(self, *, overhead_s: float) -> RequestOutcome:
         """What became of the requests that have arrived so far; `overhead_s` is added to TTFT and to latency."""
         count = self._next
-        arrival, first, end = (np.array(column[:count]) for column in (self._arrivals, self._first, self._end))
-        later = np.array(self._outputs[:count], dtype=np.float64) - 1.0
+        arrival, first, end, output = (
+            np.asarray(memoryview(column)[:count]) for column in (self._arrivals, self._first, self._end, self._outputs)
+        )
+        later = output - 1.0
         return RequestOutcome(
             arrival_s=frozen(arrival),
             ttft_s=frozen(first - arrival + overhead_s),

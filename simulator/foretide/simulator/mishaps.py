@@ -15,8 +15,8 @@ from typing import Protocol
 from foretide.simulator.agenda import Agenda
 from foretide.simulator.conditions import Conditions
 from foretide.simulator.faults import Crash, Slowdown, slowed
+from foretide.simulator.job import Job
 from foretide.simulator.member import Member
-from foretide.simulator.replica import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Mishaps:
         if retry_s is None:
             return
         for job in jobs:
-            again = Job(job.index, self._fleet.now + retry_s, job.prompt, job.output, blocks=job.blocks)
+            again = job.again(self._fleet.now + retry_s)
             self._agenda.put(again.arrival, partial(self._send_again, again))
 
     def _send_again(self, job: Job) -> None:

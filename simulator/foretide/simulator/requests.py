@@ -58,6 +58,9 @@ class Blocks:
     """(n + 1,)"""
     tokens: int = BLOCK_TOKENS
 
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
     def of(self, index: int) -> Tokens:
         """The ids of one request, (k,)."""
         return self.ids[self.offsets[index] : self.offsets[index + 1]]

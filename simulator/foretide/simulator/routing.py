@@ -6,17 +6,18 @@ The scored ones add up what the endpoint picker of llm-d and the Gateway API inf
     KV       1 - share of the KV cache in use                                             weight 2
     prefix   leading blocks of the prompt that went there before / blocks of the prompt   weight 3
 
-The highest sum wins; chance decides between equals. Queue and cache are known from scrapes, which are up to SCRAPE_S
-old: the first request that finds them that old renews them all. A replica that no scrape has seen yet counts as empty.
-Blocks are remembered by where requests went, as many as the replica's cache has room for, the longest unused forgotten
-first.
+The highest sum wins; chance decides between equals. Queue and cache are known from scrapes: each replica is scraped
+every SCRAPE_S, at moments of its own (here by the first request after such a moment). Requests in between all see the
+same and go the same way, as they do in life. A replica that no scrape has seen yet counts as empty. Blocks are
+remembered by where requests went, as many as a replica's cache has room for, the longest unused forgotten first.
 
 What is NOT promised: sessions, priorities, or filters; nor that a remembered block is still in the cache.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from math import inf
+from heapq import heapify, heapreplace
+from math import ceil
 from random import Random
 from typing import Protocol
 
@@ -60,9 +61,10 @@ class QueueAndKv:
 
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)  # noqa: S311 (chance of a simulation)
-        self._scraped_at = -inf
+        self._due: list[tuple[float, int, Member]] = []
+        """When each member is scraped next, the first one first."""
         self._scrapes: dict[int, tuple[int, float]] = {}
-        """Number of a member -> requests waiting, share of its cache in use."""
+        """Number of a member -> requests waiting, share of its cache in use; empty until it is scraped."""
         self._scores: dict[int, float] = {}
         self._best: list[Member] = []
         self._changes = 0
@@ -72,20 +74,32 @@ class QueueAndKv:
         return self._one_of(self._best)
 
     def _look(self, members: Ready, now: float) -> None:
-        """Brings the scores up to date, where a scrape is due or other members are ready."""
-        due = now - self._scraped_at >= SCRAPE_S
-        if due:
-            self._scraped_at = now
-            self._scrapes = {
-                member.number: (len(member.replica.waiting), member.replica.kv_used / member.replica.kv_tokens)
-                for member in members
-            }
-        if due or self._changes != members.changes:
+        """Brings the scores up to date."""
+        news = self._changes != members.changes
+        if news:
             self._changes = members.changes
+            self._meet(members, now)
+        while self._due[0][0] <= now:
+            due, number, member = self._due[0]
+            heapreplace(self._due, (due + SCRAPE_S * ceil((now - due + 1e-9) / SCRAPE_S), number, member))
+            replica = member.replica
+            scrape = len(replica.waiting), replica.kv_used / replica.kv_tokens
+            news = news or scrape != self._scrapes[number]
+            self._scrapes[number] = scrape
+        if news:
             self._score(members)
 
+    def _meet(self, members: Ready, now: float) -> None:
+        """Takes up those that have become ready, and drops those that no longer are."""
+        ready = {member.number: member for member in members}
+        self._due = [entry for entry in self._due if entry[1] in ready]
+        new = ready.keys() - {number for _, number, _ in self._due}
+        self._due += [(now + SCRAPE_S * self._random.random(), number, ready[number]) for number in sorted(new)]
+        heapify(self._due)
+        self._scrapes = {number: self._scrapes.get(number, (0, 0.0)) for number in ready}
+
     def _score(self, members: Ready) -> None:
-        seen = [self._scrapes.get(member.number, (0, 0.0)) for member in members]
+        seen = [self._scrapes[member.number] for member in members]
         longest = max(waiting for waiting, _ in seen)
         spread = longest - min(waiting for waiting, _ in seen)
         scores = [

@@ -229,8 +229,11 @@ def _deployment(written: WrittenScenario, problems: list[Problem]) -> Deployment
     except LookupError as error:
         problems.append(Problem("deployment", f"{told.model} on {told.gpu} with tp {told.tp}", str(error.args[0])))
         return None
-    settings = told.model_dump(exclude={"model", "gpu", "tp"})
-    return Deployment(profile=profile, **settings)
+    try:
+        return told.deployment(profile)
+    except ValueError as error:
+        problems.append(Problem("deployment", "", str(error)))
+        return None
 
 
 def _cap(written: WrittenScenario, deployment: Deployment | None, problems: list[Problem]) -> PowerCap | None:

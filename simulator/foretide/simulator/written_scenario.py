@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from foretide.simulator import routing
+from foretide.simulator.profiles import Deployment, Partition, Profile
 from foretide.simulator.requests import BLOCK_TOKENS
 from foretide.simulator.stress import AnyStress
 from foretide.simulator.written import Written, WrittenBehavior, WrittenObjective
@@ -33,6 +34,17 @@ class WrittenRequests(Written):
     block_tokens: Annotated[int, Field(ge=1)] = BLOCK_TOKENS
 
 
+class WrittenPartition(Written):
+    prefill_share: Annotated[float, Field(gt=0, lt=1)]
+    decode_knee: Annotated[float, Field(gt=0, lt=1)]
+
+    def partition(self) -> Partition:
+        return Partition(prefill_share=self.prefill_share, decode_knee=self.decode_knee)
+
+
+_IDENTITY = frozenset({"model", "gpu", "tp"})
+
+
 class WrittenDeployment(Written):
     model: str
     gpu: str
@@ -42,6 +54,21 @@ class WrittenDeployment(Written):
     kv_tokens: Annotated[int, Field(ge=1)] | None = None
     speed_factor: Annotated[float, Positive] = 1.0
     http_overhead_s: Annotated[float, Field(ge=0, le=60)] = 0.0
+    block_tokens: Annotated[int, Field(ge=1, le=1024)] = 16
+    prefix_cache: bool = False
+    whole_prompts: bool = False
+    partition: WrittenPartition | None = None
+
+    @model_validator(mode="after")
+    def _is_simulated(self) -> "WrittenDeployment":
+        if self.prefix_cache and self.partition is not None:
+            raise ValueError("prefix_cache is not simulated on a partitioned GPU; remove one of the two")
+        return self
+
+    def deployment(self, profile: Profile) -> Deployment:
+        """Raises ValueError for one that could serve nothing."""
+        settings = {name: getattr(self, name) for name in type(self).model_fields if name not in _IDENTITY}
+        return Deployment(profile=profile, **settings | {"partition": self.partition and self.partition.partition()})
 
 
 class WrittenLimits(Written):

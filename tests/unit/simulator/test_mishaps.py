@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hurt import fleet, requests, steady
+from hurt import KINDS, fleet, requests, steady
 
 from foretide.simulator.conditions import QUIET, Conditions
 from foretide.simulator.faults import Crash, Failures, Slowdown
 from foretide.simulator.fleet import FleetCounts
 from foretide.simulator.mishaps import Harm
+from foretide.simulator.profiles import Deployment
 
 ONE_CRASH = (Crash(at=1.0),)
 
@@ -99,6 +100,18 @@ def test_a_slowdown_by_one_changes_nothing_but_rounding() -> None:
     for made in (same, usual):
         made.advance(300.0)
     np.testing.assert_allclose(same.outcome().e2e_s, usual.outcome().e2e_s, rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_slowdown_stretches_every_kind_of_replica(kind: Deployment) -> None:
+    """Requests that come one at a time take the factor longer from first to last."""
+    arrivals = requests(*((20.0 * n, 300, 50) for n in range(4)))
+    slow = fleet(arrivals, Conditions(faults=(Slowdown(at=30.0, duration_s=20.0, factor=1.4),)), deployment=kind)
+    usual = fleet(arrivals, QUIET, deployment=kind)
+    for made in (slow, usual):
+        made.advance(100.0)
+    ratio = slow.outcome().e2e_s / usual.outcome().e2e_s
+    assert ratio == pytest.approx([1.0, 1.0, 1.4, 1.0])
 
 
 def test_a_slow_replica_does_not_say_so() -> None:

@@ -48,6 +48,13 @@ def show(member: Member, waiting: int, usage: float) -> None:
     member.replica.shown = round(usage * DEPLOYMENT.room)
 
 
+def acquainted(name: str, members: Ready, *, seed: int = 0) -> Router:
+    """A router that knows these members already, so that it scrapes all of them anew from second 0 on."""
+    by = router(name, seed)
+    by.choose(members, job(), -1.0)
+    return by
+
+
 def chosen(by: Router, members: Ready, times: int, *, at: float = 0.0, of: Job | None = None) -> Counter[int]:
     return Counter(by.choose(members, of or job(), at).number for _ in range(times))
 
@@ -77,29 +84,43 @@ def test_in_turn_means_in_the_order_of_readiness_and_from_the_front_again() -> N
     ],
 )
 def test_queue_and_cache_weigh_the_same(states: tuple[tuple[int, float], ...], best: int) -> None:
-    assert chosen(router("queue-and-kv", 0), pool(*states), 20) == {best: 20}
+    members = pool(*states)
+    assert chosen(acquainted("queue-and-kv", members), members, 20) == {best: 20}
 
 
 def test_what_happened_since_the_last_scrape_is_not_known() -> None:
-    members, by = pool((0, 0.0), (1, 0.0)), router("queue-and-kv", 0)
-    assert chosen(by, members, 5, at=1.0) == {0: 5}
+    members = pool((0, 0.0), (1, 0.0))
+    by = acquainted("queue-and-kv", members)
+    assert chosen(by, members, 5, at=0.0) == {0: 5}
     show(members[0], 7, 0.9)
-    assert chosen(by, members, 5, at=1.0 + 0.9 * SCRAPE_S) == {0: 5}
-    assert chosen(by, members, 5, at=1.0 + SCRAPE_S) == {1: 5}
+    assert chosen(by, members, 5, at=0.001) == {0: 5}
+    assert chosen(by, members, 5, at=SCRAPE_S) == {1: 5}
+
+
+def test_each_is_scraped_at_moments_of_its_own() -> None:
+    members = pool(*((0, 0.0) for _ in range(40)))
+    by = acquainted("queue-and-kv", members)
+    by.choose(members, job(), 0.0)
+    for member in members:
+        show(member, 0, 0.5)
+    halfway = len({by.choose(members, job(), 0.5 * SCRAPE_S).number for _ in range(2000)})
+    assert 10 < halfway < 30, "those that a scrape has found half full are avoided, and no others"
+    assert len({by.choose(members, job(), SCRAPE_S).number for _ in range(2000)}) == 40
 
 
 def test_a_newcomer_counts_as_empty_until_it_is_scraped() -> None:
-    members, by = pool((1, 0.2), (0, 0.2)), router("queue-and-kv", 0)
+    members = pool((1, 0.2), (0, 0.2))
+    by = acquainted("queue-and-kv", members)
     assert chosen(by, members, 3) == {1: 3}
     members.join(Member(2, "new", Shown(), 0.0, 0.0))
     show(members[2], 50, 1.0)
-    assert chosen(by, members, 3, at=0.5 * SCRAPE_S) == {2: 3}
+    assert chosen(by, members, 3) == {2: 3}
     assert chosen(by, members, 3, at=2 * SCRAPE_S) == {1: 3}
 
 
 def test_chance_decides_between_equals_the_same_way_for_a_seed() -> None:
     members = pool((0, 0.0), (0, 0.0), (0, 0.0), (5, 0.0))
-    drawn = [[router("queue-and-kv", seed) for seed in (1, 1, 2)][k] for k in range(3)]
+    drawn = [acquainted("queue-and-kv", members, seed=seed) for seed in (1, 1, 2)]
     first, again, other = ([by.choose(members, job(), 0.0).number for _ in range(300)] for by in drawn)
     assert first == again != other
     assert set(first) == {0, 1, 2}
@@ -107,7 +128,8 @@ def test_chance_decides_between_equals_the_same_way_for_a_seed() -> None:
 
 
 def test_a_prefix_draws_its_request_and_load_can_outweigh_it() -> None:
-    members, by = pool((0, 0.0), (0, 0.9)), router("prefix-aware", 0)
+    members = pool((0, 0.0), (0, 0.9))
+    by = acquainted("prefix-aware", members)
     assert chosen(by, members, 1, of=job(1, 2, 3)) == {0: 1}
     show(members[0], 0, 0.9)
     show(members[1], 0, 0.0)
@@ -121,11 +143,13 @@ def test_a_prefix_draws_its_request_and_load_can_outweigh_it() -> None:
 
 def test_without_blocks_prefixes_do_not_matter() -> None:
     members = pool((0, 0.3), (0, 0.1), (3, 0.0))
-    assert chosen(router("prefix-aware", 0), members, 9) == chosen(router("queue-and-kv", 0), members, 9) == {1: 9}
+    for name in ("prefix-aware", "queue-and-kv"):
+        assert chosen(acquainted(name, members), members, 9) == {1: 9}
 
 
 def test_as_many_blocks_are_remembered_as_the_cache_has_room_for() -> None:
-    members, by = pool((0, 0.0), (0, 0.1)), router("prefix-aware", 0)
+    members = pool((0, 0.0), (0, 0.1))
+    by = acquainted("prefix-aware", members)
     for block in range(20):
         assert by.choose(members, job(block), 0.0).number == 0
     by.choose(members, job(0), 0.0)
@@ -136,7 +160,8 @@ def test_as_many_blocks_are_remembered_as_the_cache_has_room_for() -> None:
 
 
 def test_what_went_to_a_member_that_left_is_forgotten() -> None:
-    members, by = pool((0, 0.0), (0, 0.2)), router("prefix-aware", 0)
+    members = pool((0, 0.0), (0, 0.2))
+    by = acquainted("prefix-aware", members)
     gone = by.choose(members, job(1, 2), 0.0)
     members.leave(gone)
     assert by.choose(members, job(1, 2), 0.0).number == 1

@@ -13,6 +13,7 @@ from foretide.simulator.conditions import QUIET, Conditions
 from foretide.simulator.faults import Crash, Dropout, Failures, Slowdown, SlowStart, StockOut
 from foretide.simulator.generate import Conversations, WorkloadShape
 from foretide.simulator.power import PowerCap
+from foretide.simulator.profiles import Partition
 from foretide.simulator.requests import BadTrace
 from foretide.simulator.rivals import peak_count
 from foretide.simulator.scenario import BadScenario, RequestFile, load_scenario, read_trace
@@ -146,6 +147,16 @@ def test_a_power_cap_slows_the_deployment(tmp_path: Path) -> None:
     assert slower == pytest.approx(1.3)
 
 
+def test_the_settings_of_the_engine_are_read(tmp_path: Path) -> None:
+    engine = {"http_overhead_s": 0.02, "block_tokens": 32, "prefix_cache": True, "whole_prompts": True}
+    found = load_scenario(saved(tmp_path, deployment=DEPLOYED | engine)).deployment
+    assert {name: getattr(found, name) for name in engine} == engine
+    halved = load_scenario(saved(tmp_path, deployment=DEPLOYED | {"partition": HALVES})).deployment
+    assert halved.partition == Partition(prefill_share=0.5, decode_knee=0.4)
+
+
+DEPLOYED = {"model": "Llama-3.1-8B", "gpu": "H100", "tp": 1}
+HALVES = {"prefill_share": 0.5, "decode_knee": 0.4}
 TIERS = {"a": {"median_s": 80}, "b": {"median_s": 300}}
 
 
@@ -206,6 +217,18 @@ TIERS = {"a": {"median_s": 80}, "b": {"median_s": 300}}
                 "routing: by-name: there is no such routing; give one of round-robin, least-outstanding, queue-and-kv, "
                 "prefix-aware"
             ),
+        ),
+        (
+            {"deployment": DEPLOYED | {"kv_tokens": 8}},
+            "deployment: kv_tokens: 8: give at least one block of 16 tokens",
+        ),
+        (
+            {"deployment": DEPLOYED | {"prefix_cache": True, "partition": HALVES}},
+            "deployment: prefix_cache is not simulated on a partitioned GPU; remove one of the two",
+        ),
+        (
+            {"deployment": DEPLOYED | {"partition": HALVES | {"decode_knee": 1.5}}},
+            "deployment.partition.decode_knee: 1.5: should be less than 1",
         ),
         ({"staleness": "never"}, "staleness: never: should be 'marked' or 'lookback'"),
     ],
