@@ -21,13 +21,19 @@ from foretide.policies.flow import OUTPUT_TOKENS, PROMPT_TOKENS, REQUESTS, Deman
 from foretide.simulator.autoscaler import Choice, View
 from foretide.simulator.engine import Engine, Lengths, Limits
 from foretide.simulator.predictors import Arima, Constant, Kalman, Predictor
+from foretide.simulator.prophet_like import ProphetLike
 from foretide.simulator.scenario import Pace
 from foretide.simulator.traffic import Traffic, arrived, of_row
 
 THROUGHPUT_S, LOAD_S = 180.0, 5.0
 DOWN_SHARE = 0.8
 KNOBS = ("slo_scale", "down_share")
-PREDICTORS: Mapping[str, Callable[[], Predictor]] = {"constant": Constant, "arima": Arima, "kalman": Kalman}
+PREDICTORS: Mapping[str, Callable[[], Predictor]] = {
+    "constant": Constant,
+    "arima": Arima,
+    "kalman": Kalman,
+    "prophet": ProphetLike,
+}
 USUAL_LENGTHS = Lengths(3000.0, 150.0)
 """The planner's `isl` and `osl` before it has seen any."""
 

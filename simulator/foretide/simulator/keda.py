@@ -17,7 +17,8 @@ from foretide.policies.behavior import HPA_DEFAULT
 from foretide.policies.flow import Behavior
 from foretide.simulator.autoscaler import Choice, Gauge, View
 from foretide.simulator.hpa import HpaTail
-from foretide.simulator.rivals import SYNC_S, WAITING_TARGET, average_value
+from foretide.simulator.hpa_metrics import SYNC_S, average_value
+from foretide.simulator.rivals import WAITING_TARGET
 
 POLLING_S, COOLDOWN_S = 30.0, 300.0
 KNOBS = ("threshold",)
@@ -45,7 +46,12 @@ class Keda:
     begins_with = None
 
     def __init__(
-        self, *, min_replicas: int, max_replicas: int, trigger: Trigger | None = None, behavior: Behavior = HPA_DEFAULT
+        self,
+        *,
+        min_replicas: int,
+        max_replicas: int,
+        trigger: Trigger | None = None,
+        behavior: Behavior | None = HPA_DEFAULT,
     ) -> None:
         self._trigger, self._min = trigger or Trigger(), min_replicas
         # HPA cannot hold less than one replica; zero is KEDA's own doing.

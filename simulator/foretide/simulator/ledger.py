@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretide.policies.flow import Floats, frozen
-from foretide.simulator.replica import Job
+from foretide.simulator.job import Job
 from foretide.simulator.requests import RequestTrace
 
 
@@ -63,7 +63,7 @@ class Ledger:
         index = self._next
         job = Job(index, self._arrivals[index], self._prompts[index], self._outputs[index])
         if self._blocks is not None and index + 1 < len(self._blocks.offsets):
-            job.blocks = tuple(self._blocks.of(index).tolist())
+            job.blocks, job.hash_tokens = tuple(self._blocks.of(index).tolist()), self._blocks.tokens
         self._next = index = index + 1
         self.next_arrival = self._arrivals[index] if index < len(self._arrivals) else inf
         return job

@@ -6,7 +6,7 @@ values; only its parameters are fitted again later; a choice without p and q is 
 linear trend, q_level 1, q_trend 0.1, r 10.
 
 What is NOT promised: auto_arima's own stepwise search; statsmodels tries the few orders one by one, with d by a KPSS
-test. Prophet, the fourth of Dynamo's predictors, is left out: it needs a package of its own.
+test. The fourth of Dynamo's predictors is in `prophet_like`.
 """
 
 import warnings

@@ -33,6 +33,15 @@ class StepTimes:
     expert_d_ms: float = 0.0
     expert_share: float = 0.0
     """Active experts over all experts."""
+    crowded: tuple[int, float, float, float] | None = None
+    """Another fit of a, b, c from this many decodes on, where one line does not hold for both."""
+
+    def decode_ms(self, decodes: int) -> tuple[float, float]:
+        """Of a step of so many decodes: what does not depend on their contexts, and what each context token adds."""
+        a, b, c = self.decode_a_ms, self.decode_b_ms, self.decode_c_ms
+        if self.crowded and decodes >= self.crowded[0]:
+            _, a, b, c = self.crowded
+        return a + b * decodes + self.experts_ms(decodes), c
 
     def experts_ms(self, decodes: int) -> float:
         """Time to read the experts that a step of this many decodes touches."""
@@ -54,6 +63,20 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class Partition:
+    """Shares of one GPU's processors, above 0 and below 1 (see `partition`)."""
+
+    prefill_share: float
+    """What computes prompts; the rest generates."""
+    decode_knee: float
+    """The share from which on decode steps get no faster."""
+
+    def __post_init__(self) -> None:
+        for name, share in (("prefill_share", self.prefill_share), ("decode_knee", self.decode_knee)):
+            _refuse(not 0 < share < 1, name, share, "give a share above 0 and below 1")
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """A profile with the engine's settings: what one replica is. Raises ValueError for one that could serve nothing."""
 
@@ -66,12 +89,22 @@ class Deployment:
     speed_factor: float = 1.0
     """How many times slower than the profile."""
     http_overhead_s: float = 0.0
+    block_tokens: int = 16
+    """Tokens of one block of the KV cache."""
+    prefix_cache: bool = False
+    """Whether blocks of finished requests stay and are recognised, where a trace tells what prompts share."""
+    whole_prompts: bool = False
+    """Whole prompts, up to `chunk` tokens, in steps of their own and before any decode, as vLLM did before it chunked
+    them; else chunks of prompts beside all decodes."""
+    partition: Partition | None = None
+    """Where prompts and decodes run side by side on shares of the GPU."""
 
     def __post_init__(self) -> None:
         steps = self.profile.steps
-        counts = (("max_num_seqs", self.max_num_seqs), ("chunk", self.chunk), ("kv_tokens", self.room))
-        for name, count in counts:
+        block = self.block_tokens
+        for name, count in (("max_num_seqs", self.max_num_seqs), ("chunk", self.chunk), ("block_tokens", block)):
             _refuse(not 1 <= count < inf, name, count, "give a whole number of at least 1")
+        _refuse(self.room < 1, "kv_tokens", self.kv_tokens, f"give at least one block of {block} tokens")
         _refuse(not 0 < self.speed_factor < inf, "speed_factor", self.speed_factor, "give a finite number above 0")
         _refuse(not 0 <= self.http_overhead_s < inf, "http_overhead_s", self.http_overhead_s, "give seconds from 0 on")
         for name, ms in (
@@ -82,8 +115,9 @@ class Deployment:
 
     @property
     def room(self) -> int:
-        """Tokens that fit into the KV cache of one replica."""
-        return self.profile.kv_tokens if self.kv_tokens is None else self.kv_tokens
+        """Tokens that fit into the KV cache of one replica, in whole blocks."""
+        given = self.profile.kv_tokens if self.kv_tokens is None else self.kv_tokens
+        return given // self.block_tokens * self.block_tokens
 
 
 def _refuse(wrong: bool, name: str, value: object, fix: str) -> None:

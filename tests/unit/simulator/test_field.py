@@ -85,7 +85,7 @@ def test_settings_that_a_rival_does_not_have_are_named_all_at_once() -> None:
         rival("wva", with_knobs(wva={"slo_scale": (-1.0,), "patience": (3.0,)}))
     lines = str(found.value).splitlines()
     assert lines == [
-        "policies.wva.patience: there is no such setting; there are slo_scale",
+        "policies.wva.patience: there is no such setting; there are slo_scale, up_window_s, down_window_s",
         "policies.wva.slo_scale: -1: give a finite number above 0",
     ]
 
@@ -97,3 +97,38 @@ def test_hpa_can_look_at_the_cache_instead_of_the_gpu() -> None:
         for set_to in [with_knobs(hpa_utilization={knob: (0.8,)})]
     }
     assert hours["kv_target"] < hours["target"]
+
+
+@pytest.mark.parametrize("predictor", range(4))
+def test_dynamo_runs_with_each_of_its_predictors_and_without_its_load_loop(predictor: int) -> None:
+    hours = []
+    for load_loop in (1.0, 0.0):
+        set_to = with_knobs(dynamo={"predictor": (float(predictor),), "load_loop": (load_loop,)})
+        run = run_policy(bench=set_to, autoscaler=rival("dynamo", set_to))
+        codes = {asked.choice.code for asked in run.asked}
+        assert ("Throughput" in codes) != bool(load_loop)
+        hours.append(run.gpu_hours)
+    assert all(value > 0 for value in hours)
+
+
+def test_a_window_of_behavior_is_what_keeps_an_hpa_up() -> None:
+    hours = []
+    for window_s in (600.0, 0.0):
+        set_to = with_knobs(hpa={"down_window_s": (window_s,)})
+        hours.append(run_policy(bench=set_to, autoscaler=rival("hpa", set_to)).gpu_hours)
+    assert hours[0] > hours[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "knob", "value", "fix"),
+    [
+        ("dynamo", "predictor", 9.0, "give one of constant, arima, kalman, prophet"),
+        ("dynamo", "load_loop", 0.5, "give one of off, on"),
+        ("keda", "activation", -1.0, "give a finite number of at least 0"),
+        ("keda", "threshold", 0.0, "give a finite number above 0"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_says_how_to_mend_it(name: str, knob: str, value: float, fix: str) -> None:
+    with pytest.raises(BadScenario) as found:
+        rival(name, with_knobs(**{name: {knob: (value,)}}))
+    assert str(found.value) == f"policies.{name}.{knob}: {value:g}: {fix}"

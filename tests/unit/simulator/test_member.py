@@ -29,7 +29,7 @@ def ready(*members: Member) -> Ready:
 
 def test_counters_tell_what_the_engine_has_and_has_done() -> None:
     replica = member(jobs=3).replica
-    assert PodCounters.of(replica) == PodCounters(0, 1, 2, 0, 0, 100 / 20_000)
+    assert PodCounters.of(replica) == PodCounters(0, 1, 2, 0, 0, 112 / 20_000)
     while replica.next_event < inf:
         replica.proceed()
     assert PodCounters.of(replica) == PodCounters(3, 0, 0, 300, 30, 0.0)

@@ -102,7 +102,8 @@ def test_dense_coefficients_are_the_fitted_ones() -> None:
     [
         ({"max_num_seqs": 0}, r"max_num_seqs: 0: give a whole number of at least 1"),
         ({"chunk": 0}, r"chunk: 0: give a whole number of at least 1"),
-        ({"kv_tokens": 0}, r"kv_tokens: 0: give a whole number of at least 1"),
+        ({"kv_tokens": 0}, r"kv_tokens: 0: give at least one block of 16 tokens"),
+        ({"block_tokens": 0}, r"block_tokens: 0: give a whole number of at least 1"),
         ({"speed_factor": 0.0}, r"speed_factor: 0\.0: give a finite number above 0"),
         ({"speed_factor": nan}, r"speed_factor: nan: give a finite number above 0"),
         ({"http_overhead_s": -1.0}, r"http_overhead_s: -1\.0: give seconds from 0 on"),
@@ -110,7 +111,7 @@ def test_dense_coefficients_are_the_fitted_ones() -> None:
 )
 def test_a_deployment_that_could_serve_nothing_is_refused(changed: dict[str, Any], told: str) -> None:
     usual = Deployment(profiles()[0])
-    assert usual.room == usual.profile.kv_tokens
+    assert usual.room == usual.profile.kv_tokens // 16 * 16, "whole blocks"
     with pytest.raises(ValueError, match=f"^{told}$"):
         replace(usual, **changed)
 
