@@ -270,9 +270,9 @@ def main() -> None:
         "### Beside other simulators",
         "",
         "Measured in the same run on the same arrivals and lengths, each in its own model of the engine: theirs know",
-        "things that Foretide does not (flows between machines, power, pipelines), and the other way round. For",
-        f"DistServe prompts and outputs are cut to {OPT[0]:,} and {OPT[1]:,} tokens, OPT's context. Start-up is taken off",
-        "from theirs: requests over seconds between a short and a long run.",
+        "things that Foretide does not (flows between machines, pipelines), and the other way round. For DistServe",
+        f"prompts and outputs are cut to {OPT[0]:,} and {OPT[1]:,} tokens, OPT's context. Their start-up is taken off:",
+        "requests over seconds between a short and a long run.",
         "",
         *other_rows(given),
     ]
