@@ -19,7 +19,7 @@ from foretide.simulator.fleet import StartTier
 from foretide.simulator.generate import WorkloadShape, generate
 from foretide.simulator.profiles import Deployment, find_profile
 from foretide.simulator.requests import RequestTrace, read_requests
-from foretide.simulator.settings import Setting
+from foretide.simulator.settings import Settings
 from foretide.simulator.written import (
     Problem,
     Written,
@@ -184,7 +184,7 @@ class _Scenario(Written):
     cold_start: _ColdStart
     limits: _Limits
     behavior: WrittenBehavior = WrittenBehavior()
-    policies: dict[str, dict[str, Annotated[list[Setting], Field(min_length=1)]]] = Field(default_factory=dict)
+    policies: dict[str, Settings] = Field(default_factory=dict)
     train_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
     scrape_s: Annotated[float, _Positive] = Pace().scrape_s
     plan_s: Annotated[float, _Positive] = Pace().plan_s

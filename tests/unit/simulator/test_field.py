@@ -56,7 +56,7 @@ def test_every_rival_runs_the_day_within_its_limits_and_twice_alike(name: str) -
         ("hpa", "target", 50, 1),
         ("hpa-utilization", "target", 1.2, 0.3),
         ("hpa-concurrency", "target", 40, 4),
-        ("keda", "threshold", 50, 1),
+        ("keda", "running_threshold", 60, 6),
         ("knative", "concurrency", 60, 6),
         ("dynamo", "slo_scale", 1.5, 0.4),
         ("wva", "slo_scale", 2.0, 0.4),
