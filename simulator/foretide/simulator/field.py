@@ -51,6 +51,13 @@ def knobs(name: str) -> tuple[str, ...]:
     return _KNOBS[name]
 
 
+def settings_of(name: str) -> tuple[str, ...]:
+    """All settings that a scenario may give a rival. Raises NoRival."""
+    if name not in _FIELD:
+        raise NoRival(name)
+    return _FIELD[name][1]
+
+
 def _given(name: str, bench: Bench, settings: tuple[str, ...]) -> Given:
     """What the scenario sets for a rival. Raises BadScenario with all that is wrong."""
     found = {knob: values[0] for knob, values in bench.scenario.knobs.get(name, {}).items() if values}

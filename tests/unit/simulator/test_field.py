@@ -1,12 +1,15 @@
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from staged import bench
 
 from foretide.policies.flow import DemandHistory, Trust, frozen
-from foretide.simulator.field import NAMES, NoRival, knobs, rival
+from foretide.simulator.field import NAMES, NoRival, knobs, rival, settings_of
 from foretide.simulator.fleet import StartTier
+from foretide.simulator.knobs import knob_of
 from foretide.simulator.run import Bench, run_policy
 from foretide.simulator.scenario import BadScenario
 
@@ -132,3 +135,12 @@ def test_a_setting_that_makes_no_sense_says_how_to_mend_it(name: str, knob: str,
     with pytest.raises(BadScenario) as found:
         rival(name, with_knobs(**{name: {knob: (value,)}}))
     assert str(found.value) == f"policies.{name}.{knob}: {value:g}: {fix}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_is_documented_and_the_first_knob_stands_out(name: str) -> None:
+    rows = (Path(__file__).parents[3] / "docs" / "rivals.md").read_text().splitlines()
+    (row,) = [row for row in rows if row.startswith(f"| `{name}` |")]
+    assert [setting for setting in settings_of(name) if f"`{setting}`" not in row] == []
+    knob = knob_of(name, DAY.scenario)
+    assert re.findall(r"\*\*`(\w+)`\*\*", row) == ([] if knob is None else [knob.name])
