@@ -370,6 +370,17 @@ def test_a_replay_takes_the_first_setting_of_a_knob(tmp_path: Path) -> None:
     assert found.knob("foretide", "target") is None
 
 
+def test_settings_may_be_words(tmp_path: Path) -> None:
+    policies = {"dynamo": {"predictor": ["kalman"], "load_loop": ["off"]}, "keda": {"credit": [False]}}
+    found = load_scenario(saved(tmp_path, policies=policies))
+    assert found.knobs == {"dynamo": {"predictor": (2.0,), "load_loop": (0.0,)}, "keda": {"credit": (0.0,)}}
+
+
+def test_a_word_that_no_setting_knows_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadScenario, match=r"policies\.dynamo\.predictor\[0\]: sarima: "):
+        load_scenario(saved(tmp_path, policies={"dynamo": {"predictor": ["sarima"]}}))
+
+
 @pytest.mark.parametrize(("text", "value"), [("500ms", 0.5), ("5m", 300.0), ("1m30s", 90.0), ("1.5h", 5400.0)])
 def test_durations_have_units(text: str, value: float) -> None:
     assert seconds(text) == pytest.approx(value)
