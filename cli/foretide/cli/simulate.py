@@ -173,7 +173,7 @@ def _summary(
         "kv_tokens": deployment.kv_tokens or profile.kv_tokens,
         "speed_factor": speed.factor,
         "speed_factor_source": speed.source,
-        "profile_source": profile.source,
+        "profile_source": profile.provenance,
         "requests": len(found.arrival_s),
         "wall_seconds": wall_seconds,
     }
