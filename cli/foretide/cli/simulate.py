@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from foretide.cli.problems import BadInput
+from foretide.cli.profile import Profiles, known_profile
 from foretide.cli.replay import Format, in_one_line
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def simulate_command(  # noqa: PLR0913 (one for each option)
     calibrate_first: Annotated[
         int | None, typer.Option("--calibrate-first", metavar="K", min=1, help="Fit to the first K of them only.")
     ] = None,
+    profiles: Profiles = None,
     output: Annotated[Format, typer.Option("-o", "--output", help="How the summary is printed.")] = Format.TABLE,
 ) -> None:
     """Simulate a request trace on replicas of one deployment.
@@ -77,10 +79,11 @@ def simulate_command(  # noqa: PLR0913 (one for each option)
     Writes requests.parquet and summary.json to DIR.
     """
     from foretide.simulator.calibrate import simulate
+    from foretide.simulator.profiles import Deployment
 
     _check_speed(speed_factor, calibrate, calibrate_first)
-    deployment = _deployment(model, gpu, tp)
-    deployment = replace(deployment, max_num_seqs=max_num_seqs, chunk=chunk, kv_tokens=kv_tokens)
+    profile = known_profile(model, gpu, tp, profiles)
+    deployment = Deployment(profile, max_num_seqs=max_num_seqs, chunk=chunk, kv_tokens=kv_tokens)
     with in_one_line():
         trace, names = _trace(requests)
         speed = _speed(deployment, speed_factor, calibrate, first=calibrate_first, replicas=replicas)
@@ -101,15 +104,6 @@ def _check_speed(speed_factor: float | None, calibrate: Path | None, first: int 
         raise BadInput(field="--speed-factor", value=speed_factor, fix="give a finite number above 0")
     if first is not None and calibrate is None:
         raise BadInput(field="--calibrate-first", value=first, fix="needs --calibrate with a file of measured times")
-
-
-def _deployment(model: str, gpu: str, tp: int) -> "Deployment":
-    from foretide.simulator.profiles import Deployment, NoProfile, find_profile
-
-    try:
-        return Deployment(find_profile(model=model, gpu=gpu, tp=tp))
-    except NoProfile as error:
-        raise BadInput(field="--model, --gpu, --tp", value=f"{model} {gpu} {tp}", fix=str(error)) from error
 
 
 def _trace(path: Path) -> tuple["RequestTrace", list[Any]]:

@@ -22,6 +22,10 @@ from foretide.simulator.profiles import FitErrors, StepTimes
 
 NAMES = ("decode_a_ms", "decode_b_ms", "decode_c_ms", "prefill_a_ms", "prefill_b_ms", "prefill_c_ms", "expert_d_ms")
 DECODE = frozenset({"decode_a_ms", "decode_b_ms", "decode_c_ms", "expert_d_ms"})
+BEFORE = {
+    "decode_a_ms": "decode_b_ms", "decode_b_ms": "decode_a_ms", "decode_c_ms": "decode_b_ms",
+    "prefill_a_ms": "prefill_b_ms", "prefill_b_ms": "prefill_a_ms", "prefill_c_ms": "prefill_b_ms",
+}  # fmt: skip
 SPREAD = 0.05
 """Relative error of a measured row at which robust weights begin to fall."""
 FACTOR_SD = 1.0
@@ -35,8 +39,10 @@ WIDE = 0.15
 KNOWN = 0.2
 """A coefficient whose logarithm has a smaller standard deviation is taken as learned from the data."""
 FEWEST = 6
+MOST_STEPS = 10
+"""Of one search; simulated runs cost a simulation for each of these and for each coefficient."""
 FAINT = 1e-6
-"""A coefficient that the prior has at 0 or below begins at this share of the term before it."""
+"""A coefficient that the prior has at 0 or below begins at this share of its neighbour's (`BEFORE`)."""
 
 
 class NothingToFit(ValueError):
@@ -73,7 +79,7 @@ class Fitted:
     @property
     def errors(self) -> FitErrors:
         """The held-out ones."""
-        return FitErrors(**self.held_out)
+        return FitErrors(**{name: round(error, 4) for name, error in self.held_out.items()})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,14 +96,17 @@ def fit_steps(observed: Observed, prior: StepTimes) -> Fitted:
     """The steps that these measurements and the prior support. Raises NothingToFit."""
     _refuse(observed)
     forms = _forms(prior)
-    held = [_held_out(observed, form) for form in forms]
+    held = _held_out(observed, forms)
     chosen = _simplest([_shares(observed, each) for each in held])
     if chosen == 0:
         errors = _listed(_errors(observed, held[0]))
         raise NothingToFit(
             f"no fit predicts the rows that were held out better than the prior ({errors}); use the prior as it is"
         )
-    steps = _solved(observed, forms[chosen], np.ones(len(observed), dtype=np.bool_))
+    steps = prior
+    for form in forms[: chosen + 1]:
+        steps = _solved(observed, form, np.ones(len(observed), dtype=np.bool_), steps)
+    steps = replace(steps, **{name: float(f"{getattr(steps, name):.6g}") for name in NAMES})
     found = observed.predict(steps)
     return Fitted(
         steps=steps,
@@ -123,11 +132,10 @@ def _names(steps: StepTimes) -> tuple[str, ...]:
 
 def _lifted(prior: StepTimes) -> StepTimes:
     """The prior with every coefficient above 0, so that it has a logarithm."""
-    raised = {}
-    for name, before in zip(NAMES[:-1], (None, "decode_a_ms", "decode_b_ms", None, "prefill_a_ms", "prefill_b_ms")):
+    raised: dict[str, float] = {}
+    for name, before in BEFORE.items():
         if getattr(prior, name) <= 0:
-            term = raised.get(before, getattr(prior, before)) if before else 1.0
-            raised[name] = FAINT * max(term, FAINT)
+            raised[name] = FAINT * max(raised.get(before, getattr(prior, before)), FAINT)
     return replace(prior, **raised)
 
 
@@ -154,21 +162,26 @@ def _forms(prior: StepTimes) -> list[_Form]:
     ]
 
 
-def _held_out(observed: Observed, form: _Form) -> Floats:
-    """log(predicted / measured) of each row by a fit that has not seen it, (m,); NaN where it is never held out."""
-    logs = np.full(len(observed), np.nan)
+def _held_out(observed: Observed, forms: Sequence[_Form]) -> list[Floats]:
+    """log(predicted / measured) by fits that have not seen the row, (m,) each; NaN for rows that are never held out."""
+    logs = [np.full(len(observed), np.nan) for _ in forms]
     for out in observed.splits():
-        found = observed.predict(_solved(observed, form, ~out))
-        logs[out] = np.log(found[out] / observed.measured_ms[out])
+        steps = forms[0].start
+        for form, each in zip(forms, logs, strict=True):
+            steps = _solved(observed, form, ~out, steps)
+            each[out] = np.log(observed.predict(steps)[out] / observed.measured_ms[out])
     return logs
 
 
-def _solved(observed: Observed, form: _Form, rows: NDArray[np.bool_]) -> StepTimes:
-    """The steps of a form that fit these rows best, its ridge included."""
+def _solved(observed: Observed, form: _Form, rows: NDArray[np.bool_], near: StepTimes) -> StepTimes:
+    """The steps of a form that fit these rows best, its ridge included, looked for from `near` on."""
     weight, measured = observed.weight[rows] / SPREAD, np.log(observed.measured_ms[rows])
     count, free = int(rows.sum()), len(form.sd)
     if not free:
         return form.start
+
+    def residuals(z: Floats) -> Floats:
+        return np.concatenate([data(z), z / form.sd])
 
     def data(z: Floats) -> Floats:
         found = observed.predict(_moved(form.start, form.basis @ z))[rows]
@@ -186,9 +199,18 @@ def _solved(observed: Observed, form: _Form, rows: NDArray[np.bool_]) -> StepTim
         rho[:, :count] = 2.0 * (root - 1.0), 1.0 / root, -0.5 / root**3
         return rho
 
-    options: Any = {"loss": loss, "bounds": (-LIMIT, LIMIT), "xtol": 1e-4, "ftol": 1e-5, "max_nfev": 25}
-    found = least_squares(lambda z: np.concatenate([data(z), z / form.sd]), np.zeros(free), jac=slopes, **options)
+    options: Any = {"loss": loss, "bounds": (-LIMIT, LIMIT), "xtol": 1e-3, "ftol": 1e-3, "max_nfev": MOST_STEPS}
+    begin = _placed(form, near)
+    found = least_squares(residuals, begin, jac=slopes, **options)
     return _moved(form.start, form.basis @ found.x)
+
+
+def _placed(form: _Form, near: StepTimes) -> Floats:
+    """The z of a form that comes nearest to these steps; coefficients that one of the two has at 0 or below stay."""
+    names = _names(form.start)
+    ratios = np.array([getattr(near, name) / (getattr(form.start, name) or 1.0) for name in names])
+    logs = np.log(np.where(ratios > 0, ratios, 1.0))
+    return np.asarray(np.clip(np.linalg.pinv(form.basis) @ logs, -0.9 * LIMIT, 0.9 * LIMIT))
 
 
 def _shares(observed: Observed, logs: Floats) -> Floats:

@@ -15,6 +15,7 @@ from foretide.policies.flow import Floats, frozen
 from foretide.simulator.calibrate import simulate
 from foretide.simulator.closed import benchmark_lengths, serve_closed
 from foretide.simulator.observed import ALWAYS, Observed, bounds, folds
+from foretide.simulator.points import Points, observe_points
 from foretide.simulator.profiles import Deployment, FitRanges, Range, StepTimes
 from foretide.simulator.requests import RequestTrace
 
@@ -25,6 +26,7 @@ TOGETHER = 5
 seen by their means."""
 LEAST_SHARE = 0.8
 """Lengths of a closed loop are uniform from this share of the stated ones on (`--random-range-ratio`)."""
+LOOP_FOLDS = 3
 PER_CLIENT = 4
 """Requests of each client in a simulated closed loop: enough for means, and quick."""
 
@@ -48,6 +50,25 @@ class LoopPoint:
     ttft_ms: float
     tpot_ms: float
     least_share: float = LEAST_SHARE
+
+
+Measurements = Points | TimedRun | tuple[LoopPoint, ...]
+
+
+def observe(
+    measured: Measurements,
+    deployment: Deployment,
+    *,
+    first: int | None = None,
+    replicas: int = 1,
+    name: str,
+) -> Observed:
+    """Any of the three; `name` is the file's. Raises ValueError for requests that never fit into the cache."""
+    if isinstance(measured, Points):
+        return observe_points(measured, name=name)
+    if isinstance(measured, TimedRun):
+        return observe_run(measured, deployment, first=first, replicas=replicas, name=name)
+    return observe_loops(measured, deployment, name=name)
 
 
 def observe_run(
@@ -75,12 +96,12 @@ def observe_run(
 
     measured = means(run.ttft_s, run.tpot_s)
     known = measured > 0
-    number = np.concatenate([np.unique(groups[rows]) if False else np.arange(groups[rows].max(initial=-1) + 1) for rows in kept])
-    late = number >= (1.0 - HELD_OUT) * count / TOGETHER
+    sizes = [int(groups[rows].max(initial=-1)) + 1 for rows in kept]
+    late = np.concatenate([np.arange(size) for size in sizes]) >= (1.0 - HELD_OUT) * count / TOGETHER
     predict(deployment.profile.steps)
     return Observed(
         measured_ms=frozen(measured[known]),
-        metric=np.repeat(["ttft", "tpot"], [groups[rows].max(initial=-1) + 1 for rows in kept])[known],
+        metric=np.repeat(["ttft", "tpot"], sizes)[known],
         weight=frozen(np.ones(int(known.sum()))),
         fold=np.where(late, 0, ALWAYS)[known],
         predict=predict,
@@ -107,7 +128,7 @@ def observe_loops(points: Sequence[LoopPoint], deployment: Deployment, *, name: 
         measured_ms=frozen(measured[known]),
         metric=np.repeat(["ttft", "tpot"], len(points))[known],
         weight=frozen(np.ones(int(known.sum()))),
-        fold=np.tile(folds(np.arange(len(points))), 2)[known],
+        fold=np.tile(folds(np.arange(len(points)), LOOP_FOLDS), 2)[known],
         predict=predict,
         ranges=FitRanges(
             batch=bounds(np.minimum(clients, deployment.max_num_seqs)),

@@ -42,11 +42,11 @@ class Observed:
         return [self.fold == fold for fold in np.unique(self.fold[self.fold != ALWAYS])]
 
 
-def folds(groups: Numbers) -> Numbers:
+def folds(groups: Numbers, count: int = FOLDS) -> Numbers:
     """A fold for each row, (m,): whole groups together, spread evenly in a fixed disorder."""
     names, index = np.unique(groups, return_inverse=True)
     shuffled = np.random.default_rng(0).permutation(len(names))
-    return np.asarray(shuffled[index] % FOLDS, dtype=np.int64)
+    return np.asarray(shuffled[index] % count, dtype=np.int64)
 
 
 def repeats(groups: Numbers) -> Floats:

@@ -4,8 +4,8 @@ Recognised by their columns:
 
 - our own: `batch, context_tokens, decode_ms` and/or `prompt_tokens, prefill_ms` (with `batch` prompts at once);
 - Dynamo's profiling results: `kv_usage, context_length, itl_ms, max_kv_tokens` and `prefill_isl, prefill_ttft_ms`;
-- Splitwise's and SageServe's: `prompt_size, batch_size, token_size, prompt_time, token_time, e2e_time`, where the unit and
-  the meaning of `token_time` (one token or all of them) follow from `e2e_time`;
+- Splitwise's and SageServe's: `prompt_size, batch_size, token_size, prompt_time, token_time, e2e_time`, where the unit
+  and the meaning of `token_time` (one token or all of them) follow from `e2e_time`;
 - `PromptLength, ExecTime`, in seconds.
 
 What is NOT promised: that a table is of one deployment; `where` chooses rows, and several kinds left over are refused.
@@ -23,7 +23,10 @@ from foretide.simulator.observed import Observed, bounds, folds, repeats
 from foretide.simulator.profiles import FitRanges, StepTimes
 from foretide.simulator.requests import BadTrace
 
-KINDS = ("model", "model_path", "hardware", "gpu", "system", "tensor_parallel", "tp", "tp_size", "engine", "backend")
+KINDS = (
+    "model", "model_path", "hardware", "gpu", "system", "tensor_parallel", "tp", "tp_size", "engine", "backend", "mode",
+    "precision",
+)  # fmt: skip
 """Columns of which a fit can take one value only."""
 SECONDS_PER_TOKEN = 1.0
 """Less than a thousandth of a second, or more than a second, takes no token: below 1 the unit is seconds."""
@@ -50,7 +53,7 @@ class Points:
         return frozen(np.where(self.decodes, decode, np.maximum(prefill, 1e-6)))
 
 
-def observe_points(points: Points) -> Observed:
+def observe_points(points: Points, *, name: str = "points") -> Observed:
     """The points as a fit sees them; the repetitions of one point are held out together and count as one."""
     seen = np.column_stack([points.decodes, points.requests, points.tokens])
     group = np.unique(seen, axis=0, return_inverse=True)[1].reshape(-1)
@@ -66,8 +69,13 @@ def observe_points(points: Points) -> Observed:
             context=bounds(points.tokens[decodes]),
             prompt=bounds(points.tokens[~decodes]),
         ),
-        described=f"{len(group)} points ({int(decodes.sum())} of decode steps, {int((~decodes).sum())} of prompts)",
+        described=_told(int(decodes.sum()), int((~decodes).sum()), name),
     )
+
+
+def _told(decodes: int, prompts: int, name: str) -> str:
+    counts = {"decode steps": decodes, "prompts": prompts}
+    return f"{' and '.join(f'{count} {kind}' for kind, count in counts.items() if count)} of {name}"
 
 
 def points_of(table: pd.DataFrame, *, name: str) -> Points | None:
@@ -94,8 +102,9 @@ def chosen(table: pd.DataFrame, where: Mapping[str, str], *, name: str) -> pd.Da
             there = ", ".join(sorted(set(values))[:12])
             raise BadTrace(f"--where: {column}={value}: no such row; {name} has {there}")
     for column in KINDS:
-        if column in table.columns and table[column].nunique(dropna=False) > 1:
-            there = ", ".join(sorted(set(table[column].map(_plain)))[:12])
+        kinds = sorted(set(table[column].map(_plain))) if column in table.columns else []
+        if len(kinds) > 1:
+            there = ", ".join(kinds[:12])
             raise BadTrace(f"{column}: {there}: rows of more than one kind; choose with --where {column}=...")
     return table
 

@@ -23,7 +23,7 @@ import yaml
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from foretide.simulator.hardware import most_kv_tokens
-from foretide.simulator.profiles import FitErrors, FitRanges, Profile, StepTimes, gpu_name, profiles, short_name
+from foretide.simulator.profiles import FitErrors, FitRanges, Profile, Range, StepTimes, gpu_name, profiles, short_name
 from foretide.simulator.replica import FITTED_TO
 from foretide.simulator.written import Problem, Written, problems_of
 
@@ -127,6 +127,13 @@ def own_profiles(place: Path | None = None) -> tuple[Profile, ...]:
     return () if place is None else read_profiles(place)
 
 
+def placed(path: str | None, places: Sequence[Path]) -> Path | None:
+    """The file or folder of that name in the first of these places that has it; None where no path is given."""
+    if path is None:
+        return None
+    return next((place / path for place in places if (place / path).exists()), places[0] / path)
+
+
 def read_profiles(place: Path) -> tuple[Profile, ...]:
     """All profiles of a file, or of a folder's files in the order of their names. Raises BadProfile."""
     found: dict[tuple[str, str, int], Profile] = {}
@@ -143,7 +150,9 @@ def read_profiles(place: Path) -> tuple[Profile, ...]:
 
 def written(found: Sequence[Profile]) -> str:
     """Profiles in the form that is read here, as YAML."""
-    return yaml.safe_dump({"profiles": [as_row(profile) for profile in found]}, sort_keys=False, width=100)
+    return yaml.safe_dump(
+        {"profiles": [as_row(profile) for profile in found]}, sort_keys=False, default_flow_style=None, width=110
+    )
 
 
 def as_row(profile: Profile) -> dict[str, Any]:
@@ -152,10 +161,27 @@ def as_row(profile: Profile) -> dict[str, Any]:
     row["steps"] = {name: value for name, value in row["steps"].items() if value or not name.startswith("expert")}
     for part in ("errors", "ranges"):
         known = {name: value for name, value in row[part].items() if value is not None}
-        row[part] = {name: list(value) if isinstance(value, tuple) else value for name, value in known.items()}
+        row[part] = {name: _plain(value) for name, value in known.items()}
         if not known:
             del row[part]
     return row
+
+
+def checked(profile: Profile) -> Profile:
+    """The same profile, where a file could hold it. Raises BadProfile."""
+    try:
+        _File.model_validate({"profiles": [as_row(profile)]})
+    except ValidationError as error:
+        found = [replace(problem, field=problem.field.removeprefix("profiles[0].")) for problem in problems_of(error)]
+        raise BadProfile(found) from error
+    return profile
+
+
+def _plain(value: float | Range) -> Any:
+    """A range as a list, and whole numbers without a point."""
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return int(value) if float(value).is_integer() and value >= 1 else value
 
 
 def _files(place: Path) -> list[Path]:

@@ -40,6 +40,15 @@ class StepTimes:
     expert_share: float = 0.0
     """Active experts over all experts."""
 
+    def decode_ms(self, *, decodes: int, context: float) -> float:
+        """One step of so many decodes, each of them with this much context, in tokens."""
+        read = self.decode_c_ms * decodes * context + self.experts_ms(decodes)
+        return self.decode_a_ms + self.decode_b_ms * decodes + read
+
+    def prefill_ms(self, tokens: float) -> float:
+        """One prompt alone, in one step."""
+        return self.prefill_a_ms + self.prefill_b_ms * tokens + self.prefill_c_ms * tokens * tokens
+
     def experts_ms(self, decodes: int) -> float:
         """Time to read the experts that a step of this many decodes touches."""
         return self.expert_d_ms * (1.0 - (1.0 - self.expert_share) ** decodes) if self.expert_d_ms else 0.0

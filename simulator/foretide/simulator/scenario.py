@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from foretide.policies.flow import Behavior, Objective
 from foretide.simulator.fleet import StartTier
 from foretide.simulator.generate import WorkloadShape, generate
+from foretide.simulator.profile_file import BadProfile, own_profiles, placed
 from foretide.simulator.profiles import Deployment, find_profile
 from foretide.simulator.requests import RequestTrace, read_requests
 from foretide.simulator.written import (
@@ -152,6 +153,7 @@ class _Deployment(Written):
     chunk: Annotated[int, Field(ge=1)] = 2048
     kv_tokens: Annotated[int, Field(ge=1)] | None = None
     speed_factor: Annotated[float, _Positive] = 1.0
+    profiles: Annotated[str, Field(min_length=1)] | None = None
 
 
 class _Tier(Written):
@@ -202,7 +204,7 @@ class _Scenario(Written):
     def scenario(self, *, name: str, folder: Path) -> Scenario:
         problems: list[Problem] = []
         source = self._source(folder, problems)
-        deployment = self._deployment(problems)
+        deployment = self._deployment(folder, problems)
         if problems or source is None or deployment is None:
             raise BadScenario(problems)
         day_s = source.day_s if isinstance(source, WorkloadShape) else Pace().season_s
@@ -238,10 +240,14 @@ class _Scenario(Written):
         written = self.requests
         return RequestFile(path, written.format, written.scale_rate, written.start, written.duration)
 
-    def _deployment(self, problems: list[Problem]) -> Deployment | None:
+    def _deployment(self, folder: Path, problems: list[Problem]) -> Deployment | None:
         written = self.deployment
         try:
-            profile = find_profile(model=written.model, gpu=written.gpu, tp=written.tp)
+            own = own_profiles(placed(written.profiles, data_places(folder)))
+            profile = find_profile(model=written.model, gpu=written.gpu, tp=written.tp, own=own)
+        except BadProfile as error:
+            problems.extend(error.problems)
+            return None
         except LookupError as error:
             value = f"{written.model} on {written.gpu} with tp {written.tp}"
             problems.append(Problem("deployment", value, str(error.args[0])))
