@@ -37,7 +37,7 @@ def compile_profile(
         raise BadInput(field="--model, --gpu, --tp", value=f"{model} {gpu} {tp}", fix=str(error)) from error
     except BadProfile as error:
         raise bad_profile(error) from error
-    write_profile(profile, out, head=f"compiled by foretide profile compile from {profile.source}")
+    write_profile(profile, out, head="written by foretide profile compile")
     if output is Format.TABLE:
         typer.echo("\n".join([*shown(profile), "", f"written to {out}; use it with --profiles {out}"]))
     else:

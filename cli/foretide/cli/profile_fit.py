@@ -71,7 +71,7 @@ def fit_profile(  # noqa: PLR0913 (one for each option)
     profile = _named(fitted, observed, prior, model=model, gpu=gpu, tp=tp)
     told = source or f"fitted to {observed.described}"
     profile = _dressed(profile, fitted, prior, source=told, date=date, kv_tokens=kv_tokens)
-    head = f"fitted by foretide profile fit: {fitted.form}; errors are of rows that were held out"
+    head = "written by foretide profile fit; the errors are of rows that were held out"
     write_profile(profile, out, head=head)
     if output is Format.TABLE:
         typer.echo("\n".join(report(fitted, observed, out)))

@@ -11,7 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from importlib.resources import files
 from typing import Any, Protocol
@@ -92,8 +92,10 @@ def compiled(engine: Engine, *, expert_share: float = 0.0) -> Compiled:
     prefill, prefill_error = _fitted(
         [[1.0, p, p * p] for p in LENGTHS], [engine.predict_prefill_latency(1, p) for p in LENGTHS]
     )
-    expert = (decode[3], expert_share) if expert_share else (0.0, 0.0)
-    return Compiled(StepTimes(*decode[:3], *prefill, *expert), FitErrors(decode=decode_error, prefill=prefill_error))
+    steps = StepTimes(decode[0], decode[1], decode[2], prefill[0], prefill[1], prefill[2])
+    if expert_share:
+        steps = replace(steps, expert_d_ms=decode[3], expert_share=expert_share)
+    return Compiled(steps, FitErrors(decode=decode_error, prefill=prefill_error))
 
 
 def _fitted(terms: list[list[float]], times: list[float]) -> tuple[list[float], float]:

@@ -128,4 +128,5 @@ def _summary(raw: Mapping[str, Any], name: str) -> LoopPoint:
         ttft_ms=float(raw["mean_ttft_ms"]),
         tpot_ms=float(raw["mean_tpot_ms"]),
         least_share=1.0,
+        requests=completed,
     )
