@@ -221,7 +221,7 @@ def main() -> int:
         "",
         *step_lines(),
         "",
-        f"vLLM runs: the first {FITTED} requests are fitted, the other 240 simulated. Errors of mean, p50, p90, p99, %:",
+        f"vLLM runs: the first {FITTED} requests are fitted, the other 240 simulated. Errors, %: mean, p50, p90, p99.",
         "",
         "| run | fit | TTFT | TPOT | latency |",
         "|---|---|---|---|---|",

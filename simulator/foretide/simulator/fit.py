@@ -22,10 +22,16 @@ from foretide.simulator.profiles import FitErrors, StepTimes
 
 NAMES = ("decode_a_ms", "decode_b_ms", "decode_c_ms", "prefill_a_ms", "prefill_b_ms", "prefill_c_ms", "expert_d_ms")
 DECODE = frozenset({"decode_a_ms", "decode_b_ms", "decode_c_ms", "expert_d_ms"})
-BEFORE = {
-    "decode_a_ms": "decode_b_ms", "decode_b_ms": "decode_a_ms", "decode_c_ms": "decode_b_ms",
-    "prefill_a_ms": "prefill_b_ms", "prefill_b_ms": "prefill_a_ms", "prefill_c_ms": "prefill_b_ms",
-}  # fmt: skip
+USUAL = {
+    "decode_a_ms": ("decode_b_ms", 100.0),
+    "decode_b_ms": ("decode_a_ms", 1e-3),
+    "decode_c_ms": ("decode_b_ms", 1e-3),
+    "prefill_a_ms": ("prefill_b_ms", 100.0),
+    "prefill_b_ms": ("prefill_a_ms", 1e-3),
+    "prefill_c_ms": ("prefill_b_ms", 2e-5),
+}
+"""Coefficient -> its neighbour and about which part of it: where one begins that the prior has at 0 or below."""
+LEAST_MS = 1e-9
 SPREAD = 0.05
 """Relative error of a measured row at which robust weights begin to fall."""
 FACTOR_SD = 1.0
@@ -41,8 +47,6 @@ KNOWN = 0.2
 FEWEST = 6
 MOST_STEPS = 10
 """Of one search; simulated runs cost a simulation for each of these and for each coefficient."""
-FAINT = 1e-6
-"""A coefficient that the prior has at 0 or below begins at this share of its neighbour's (`BEFORE`)."""
 
 
 class NothingToFit(ValueError):
@@ -133,9 +137,9 @@ def _names(steps: StepTimes) -> tuple[str, ...]:
 def _lifted(prior: StepTimes) -> StepTimes:
     """The prior with every coefficient above 0, so that it has a logarithm."""
     raised: dict[str, float] = {}
-    for name, before in BEFORE.items():
+    for name, (neighbour, share) in USUAL.items():
         if getattr(prior, name) <= 0:
-            raised[name] = FAINT * max(raised.get(before, getattr(prior, before)), FAINT)
+            raised[name] = max(share * raised.get(neighbour, getattr(prior, neighbour)), LEAST_MS)
     return replace(prior, **raised)
 
 

@@ -116,7 +116,8 @@ def _plain(value: object) -> str:
 def _own(table: pd.DataFrame) -> list[Floats]:
     parts = []
     if {"batch", "context_tokens", "decode_ms"} <= set(table.columns):
-        parts.append(_rows(1.0, table["batch"], table["context_tokens"], table["decode_ms"]))
+        known = table[table["decode_ms"].notna()]
+        parts.append(_rows(1.0, known["batch"], known["context_tokens"], known["decode_ms"]))
     if {"prompt_tokens", "prefill_ms"} <= set(table.columns):
         known = table[table["prefill_ms"].notna()]
         requests = known["batch"].fillna(1.0) if "batch" in known.columns else pd.Series(1.0, index=known.index)
@@ -167,10 +168,9 @@ READERS: Mapping[tuple[str, ...], Callable[[pd.DataFrame], list[Floats]]] = {
 
 
 def _rows(decodes: float, requests: pd.Series, tokens: pd.Series, times: pd.Series) -> Floats:
-    """(m, 4): kind, requests, tokens, milliseconds; rows without any of the numbers belong to another kind."""
+    """(m, 4): kind, requests, tokens, milliseconds."""
     given = pd.concat([requests, tokens, times], axis=1).apply(pd.to_numeric, errors="coerce")
     numbers = given.to_numpy(dtype=np.float64)
-    numbers = numbers[~np.isnan(numbers).all(axis=1)]
     kind = np.full((len(numbers), 1), decodes)
     return np.hstack([kind, numbers])
 
