@@ -19,8 +19,8 @@ from foretide.simulator.points import Points, observe_points
 from foretide.simulator.profiles import Deployment, FitRanges, Range, StepTimes
 from foretide.simulator.requests import RequestTrace
 
-HELD_OUT = 1 / 3
-"""The last requests of a run, by time: what comes later is predicted from what came before."""
+HELD_OUT = 3
+"""One part in so many, the last by time: what comes later is predicted from what came before."""
 TOGETHER = 5
 """Requests that came one after the other share their steps, and when one of them meets a step is chance: so many are
 seen by their means."""
@@ -100,7 +100,7 @@ def observe_run(
     measured = means(run.ttft_s, run.tpot_s)
     known = measured > 0
     sizes = [int(groups[rows].max(initial=-1)) + 1 for rows in kept]
-    late = np.concatenate([np.arange(size) for size in sizes]) >= (1.0 - HELD_OUT) * count / TOGETHER
+    late = np.concatenate([np.arange(size) for size in sizes]) >= count * (HELD_OUT - 1) // HELD_OUT // TOGETHER
     predict(deployment.profile.steps)
     return Observed(
         measured_ms=frozen(measured[known]),
