@@ -105,7 +105,8 @@ def fit_steps(observed: Observed, prior: StepTimes) -> Fitted:
     if chosen == 0:
         errors = _listed(_errors(observed, held[0]))
         raise NothingToFit(
-            f"no fit predicts the rows that were held out better than the prior ({errors}); use the prior as it is"
+            f"no fit predicts the rows that were held out clearly better than the prior ({errors}); "
+            "use the prior as it is, or measure more"
         )
     steps = prior
     for form in forms[: chosen + 1]:

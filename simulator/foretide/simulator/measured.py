@@ -18,6 +18,7 @@ from foretide.simulator.observed import ALWAYS, Observed, bounds, folds
 from foretide.simulator.points import Points, observe_points
 from foretide.simulator.profiles import Deployment, FitRanges, Range, StepTimes
 from foretide.simulator.requests import RequestTrace
+from foretide.simulator.windows import Windows, observe_windows
 
 HELD_OUT = 3
 """One part in so many, the last by time: what comes later is predicted from what came before."""
@@ -55,7 +56,7 @@ class LoopPoint:
     """Of all clients together."""
 
 
-Measurements = Points | TimedRun | tuple[LoopPoint, ...]
+Measurements = Points | Windows | TimedRun | tuple[LoopPoint, ...]
 
 
 def observe(
@@ -66,9 +67,12 @@ def observe(
     replicas: int = 1,
     name: str,
 ) -> Observed:
-    """Any of the three; `name` is the file's. Raises ValueError for requests that never fit into the cache."""
+    """Any of them; `name` is the file's. Raises ValueError for requests that never fit into the cache."""
     if isinstance(measured, Points):
         return observe_points(measured, name=name)
+    if isinstance(measured, Windows):
+        room = deployment.kv_tokens or deployment.profile.kv_tokens
+        return observe_windows(measured, chunk=deployment.chunk, kv_tokens=room, name=name)
     if isinstance(measured, TimedRun):
         return observe_run(measured, deployment, first=first, replicas=replicas, name=name)
     return observe_loops(measured, deployment, name=name)

@@ -3,6 +3,7 @@
 - per-request times: `arrival_s, prompt_tokens, output_tokens` with `ttft_s`, and `tpot_s` or `e2e_s`;
 - the result of `vllm bench serve` (JSON): its requests where it was saved with `--save-detailed`, else one closed loop;
 - closed loops: `clients, prompt_tokens, output_tokens, ttft_ms, tpot_ms`, or AIConfigurator's silicon samples;
+- an engine's metrics: Prometheus' answer to a range query (JSON), see `windows`;
 - tables of steps and prompts: see `points`.
 
 What is NOT promised: that a run was steady, or its prompts without shared prefixes; say `--no-enable-prefix-caching` to
@@ -22,6 +23,7 @@ from foretide.simulator.calibrate import read_measured
 from foretide.simulator.measured import LEAST_SHARE, LoopPoint, Measurements, TimedRun
 from foretide.simulator.points import READERS, chosen, points_of
 from foretide.simulator.requests import OWN, BadTrace, RequestTrace, read_table
+from foretide.simulator.windows import windows_of
 
 LOOPS = {
     ("clients", "prompt_tokens", "output_tokens", "ttft_ms", "tpot_ms"): LEAST_SHARE,
@@ -35,7 +37,8 @@ SUMMARY = ("max_concurrency", "completed", "total_input_tokens", "total_output_t
 def read_measurements(path: Path, *, where: Mapping[str, str]) -> Measurements:
     """The measurements in a file; `where` keeps the rows of one deployment. Raises BadTrace."""
     if path.suffix == ".json":
-        return _benchmark(_json(path), path.name)
+        raw = _json(path)
+        return windows_of(raw, name=path.name) if "data" in raw else _benchmark(raw, path.name)
     table = read_table(path)
     if set(OWN) <= set(table.columns):
         return _run(path, table)
