@@ -24,7 +24,7 @@ from foretide.simulator.calibrate import fit_speed_factor, read_measured, simula
 from foretide.simulator.fit import Fitted, NothingToFit, fit_steps
 from foretide.simulator.measured import TimedRun, observe_loops, observe_run
 from foretide.simulator.measurements import read_measurements
-from foretide.simulator.observed import Observed, joined
+from foretide.simulator.observed import Observed, joined, only
 from foretide.simulator.points import Points, observe_points
 from foretide.simulator.profiles import Deployment, StepTimes, find_profile
 from foretide.simulator.windows import Windows, observe_windows
@@ -34,6 +34,10 @@ SILICON = "measured_ttft_tpot_silicon.csv.gz"
 SEATS = 1024
 """`max_num_seqs` above every measured concurrency."""
 ROWS_AT_LEAST = 8
+FLOP_8B = 2 * 8.03e9
+"""Per token: two for each parameter."""
+PEAK_H200_FP8 = 1.979e15
+"""FLOP/s, dense, as the vendor states it."""
 
 
 @dataclass(frozen=True)
@@ -224,6 +228,26 @@ def loop_line(name: str, path: str, system: str, tp: int) -> str:
     )
 
 
+def reuse_lines() -> list[str]:
+    """Why Llama-3.1-8B FP8 on H200 does not fit: its TPOT alone, and what a prefill would have to be for it."""
+    where = {"mode": "agg", "backend": "vllm", "precision": "fp8", "system": "h200_sxm", "tp_size": "1"}
+    rows = read_measurements(FOLDER / SILICON, where=where | {"model_path": "nvidia/Llama-3.1-8B-Instruct-FP8"})
+    assert isinstance(rows, tuple)
+    profile = find_profile(model="Llama-3.1-8B-FP8", gpu="H200", tp=1)
+    observed = only(observe_loops(rows, Deployment(profile, max_num_seqs=SEATS, chunk=CHUNK)), "tpot")
+    found, prior = fit_steps(observed, profile.steps), profile.steps
+    decode = found.steps.decode_a_ms / prior.decode_a_ms
+    prefill = found.steps.prefill_b_ms / prior.prefill_b_ms
+    rate = 1000.0 / found.steps.prefill_b_ms
+    held, before = (100 * errors["tpot"] for errors in (found.held_out, found.prior_held_out))
+    return [
+        f"The {len(rows)} rows of Llama-3.1-8B FP8 on one H200, TPOT alone: {found.form},",
+        f"decode x {decode:.2f} and prefill x {prefill:.2f}; the held-out error is {held:.1f} %, the shipped profile's",
+        f"{before:.1f} %. Such a prefill computes {rate:,.0f} tokens per second, {rate * FLOP_8B / PEAK_H200_FP8:.1f} times the",
+        "GPU's FP8 peak: most prompt tokens cannot have been computed, but reused.",
+    ]
+
+
 def factor_of(observed: Observed, steps: StepTimes) -> float:
     """One factor that makes TPOT right in the geometric mean, as R2 has it."""
     kind = observed.metric == "tpot"
@@ -261,8 +285,8 @@ def main() -> int:
         "",
         "The same runs from the engine's log alone (running requests, tokens per second, a line a second; cache and",
         "prompt lengths from the requests): the ratio of a decode step of 64 requests at 1,024 tokens to the prior's,",
-        "and the errors of the times of all 300 requests, which the fit has not seen. Where the cache is full, requests",
-        "are preempted and computed again, which the log's tokens per second do not show:",
+        "and the errors of all 300 requests, whose times the fit has not seen. Where the cache is full, requests are",
+        "preempted and computed again, which the log's tokens per second do not show:",
         "",
         "| run | seconds | form | ratio | TTFT | TPOT | latency |",
         "|---|---|---|---|---|---|---|",
@@ -275,6 +299,8 @@ def main() -> int:
         "| system | rows fitted, predicted | form | TPOT | TTFT | one factor: TPOT | TTFT | shipped: TPOT | TTFT |",
         "|---|---|---|---|---|---|---|---|---|",
         *[loop_line(*system) for system in loop_systems()],
+        "",
+        *reuse_lines(),
     ]
     print("\n".join(lines))
     write_section("profiles", lines)

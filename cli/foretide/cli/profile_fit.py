@@ -5,6 +5,7 @@ stayed with the prior. NOT promised: figures outside the ranges that were measur
 """
 
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +26,13 @@ EXAMPLE = (
     "Example: foretide profile fit measured.csv --model Llama-3.1-8B --gpu H100 --max-num-seqs 128 --out mine.yaml"
 )
 LIKE = "MODEL:GPU:TP"
+
+
+class Metric(StrEnum):
+    DECODE = "decode"
+    PREFILL = "prefill"
+    TTFT = "ttft"
+    TPOT = "tpot"
 
 
 def fit_profile(  # noqa: PLR0913 (one for each option)
@@ -52,6 +60,9 @@ def fit_profile(  # noqa: PLR0913 (one for each option)
     first: Annotated[
         int | None, typer.Option("--first", metavar="K", min=1, help="Fit to the first K requests only.")
     ] = None,
+    metric: Annotated[
+        Metric | None, typer.Option("--only", help="Fit to these times alone.", show_default="all")
+    ] = None,
     source: Annotated[
         str | None, typer.Option("--source", help="Where the times come from.", show_default="the files")
     ] = None,
@@ -60,6 +71,7 @@ def fit_profile(  # noqa: PLR0913 (one for each option)
     output: Output = Format.TABLE,
 ) -> None:
     """Fit a profile to measurements, beginning with a known one, and write it to a file."""
+    from foretide.simulator.observed import only
     from foretide.simulator.profiles import Deployment
 
     prior = _prior(like, model, gpu, tp, profiles=profiles)
@@ -67,6 +79,8 @@ def fit_profile(  # noqa: PLR0913 (one for each option)
         raise BadInput(field="--kv-tokens", value="", fix=f"give the engine's own figure; {prior.name} is another one")
     deployment = Deployment(prior, max_num_seqs=max_num_seqs, chunk=chunk, kv_tokens=kv_tokens)
     observed = _observed(files, _conditions(where or []), deployment, first=first, replicas=replicas)
+    if metric is not None:
+        observed = only(observed, metric.value)
     fitted = _fitted(observed, prior, files)
     profile = _named(fitted, observed, prior, model=model, gpu=gpu, tp=tp)
     told = source or f"fitted to {observed.described}"

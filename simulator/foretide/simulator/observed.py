@@ -5,7 +5,7 @@ together.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,24 @@ class Observed:
     def splits(self) -> list[NDArray[np.bool_]]:
         """One mask for each fold: the rows that are held out."""
         return [self.fold == fold for fold in np.unique(self.fold[self.fold != ALWAYS])]
+
+
+def only(observed: Observed, metric: str) -> Observed:
+    """The rows of one metric."""
+    rows = observed.metric == metric
+
+    def predict(steps: StepTimes) -> Floats:
+        return frozen(observed.predict(steps)[rows])
+
+    return replace(
+        observed,
+        measured_ms=frozen(observed.measured_ms[rows]),
+        metric=observed.metric[rows],
+        weight=frozen(observed.weight[rows]),
+        fold=observed.fold[rows],
+        predict=predict,
+        described=f"{metric} of {observed.described}",
+    )
 
 
 def folds(groups: Numbers, count: int = FOLDS) -> Numbers:

@@ -101,6 +101,13 @@ def test_requests_of_a_slow_engine_give_its_factor(ran: Ran, tmp_path: Path) -> 
     assert "60 requests of measured.parquet: one factor" in printed
 
 
+def test_one_kind_of_times_can_be_fitted_alone(ran: Ran, points: Path, tmp_path: Path) -> None:
+    out = ["--out", tmp_path / "mine.yaml"]
+    code, printed, _ = ran(points, *ASKED, *out, "--only", "decode")
+    assert (code, printed.splitlines()[0]) == (0, "decode of 15 decode steps of points.csv: every coefficient")
+    assert "0 rows are too few" in ran(points, *ASKED, *out, "--only", "ttft")[2]
+
+
 def test_another_profile_can_be_begun_with(ran: Ran, points: Path, tmp_path: Path) -> None:
     asked = ["--model", "acme/Rocket-7B", "--gpu", "abacus", "--tp", 2, "--out", tmp_path / "mine.yaml"]
     like = ["--like", "Llama-3.1-8B:H100:1"]

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foretide.simulator.observed import ALWAYS, FOLDS, Observed, bounds, folds, joined, repeats
+from foretide.simulator.observed import ALWAYS, FOLDS, Observed, bounds, folds, joined, only, repeats
 from foretide.simulator.profiles import FitRanges, StepTimes
 
 STEPS = StepTimes(1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
@@ -47,6 +47,14 @@ def test_parts_are_joined_in_order_with_their_widest_ranges() -> None:
     assert found.predict(STEPS).tolist() == [2.0, 4.0, 6.0]
     assert found.metric.tolist() == ["one", "two", "two"]
     assert (found.ranges, found.described) == (FitRanges((1, 32), None, (5, 6)), "one, two")
+
+
+def test_one_metric_can_be_looked_at_alone() -> None:
+    both = joined([part([1.0], [0], FitRanges(), "one"), part([2.0, 3.0], [0, 1], FitRanges(), "two")])
+    found = only(both, "two")
+    assert (found.measured_ms.tolist(), found.fold.tolist()) == ([2.0, 3.0], [0, 1])
+    assert found.predict(STEPS).tolist() == [4.0, 6.0]
+    assert found.described == "two of one, two"
 
 
 def test_bounds_of_nothing_are_not_known() -> None:
