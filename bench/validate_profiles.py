@@ -239,12 +239,13 @@ def reuse_lines() -> list[str]:
     decode = found.steps.decode_a_ms / prior.decode_a_ms
     prefill = found.steps.prefill_b_ms / prior.prefill_b_ms
     rate = 1000.0 / found.steps.prefill_b_ms
+    peaks = rate * FLOP_8B / PEAK_H200_FP8
     held, before = (100 * errors["tpot"] for errors in (found.held_out, found.prior_held_out))
     return [
         f"The {len(rows)} rows of Llama-3.1-8B FP8 on one H200, TPOT alone: {found.form},",
         f"decode x {decode:.2f} and prefill x {prefill:.2f}; the held-out error is {held:.1f} %, the shipped profile's",
-        f"{before:.1f} %. Such a prefill computes {rate:,.0f} tokens per second, {rate * FLOP_8B / PEAK_H200_FP8:.1f} times the",
-        "GPU's FP8 peak: most prompt tokens cannot have been computed, but reused.",
+        f"{before:.1f} %. Such a prefill computes {rate:,.0f} tokens per second, {peaks:.1f} times the GPU's FP8 peak:",
+        "most prompt tokens cannot have been computed, but were reused.",
     ]
 
 
@@ -286,7 +287,7 @@ def main() -> int:
         "The same runs from the engine's log alone (running requests, tokens per second, a line a second; cache and",
         "prompt lengths from the requests): the ratio of a decode step of 64 requests at 1,024 tokens to the prior's,",
         "and the errors of all 300 requests, whose times the fit has not seen. Where the cache is full, requests are",
-        "preempted and computed again, which the log's tokens per second do not show:",
+        "preempted and computed again, which the form for a second does not know:",
         "",
         "| run | seconds | form | ratio | TTFT | TPOT | latency |",
         "|---|---|---|---|---|---|---|",
