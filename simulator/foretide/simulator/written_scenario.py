@@ -43,7 +43,7 @@ class WrittenPartition(Written):
         return Partition(prefill_share=self.prefill_share, decode_knee=self.decode_knee)
 
 
-_IDENTITY = frozenset({"model", "gpu", "tp"})
+_IDENTITY = {"model", "gpu", "tp", "profiles"}
 
 
 class WrittenDeployment(Written):
@@ -59,6 +59,7 @@ class WrittenDeployment(Written):
     prefix_cache: bool = False
     whole_prompts: bool = False
     partition: WrittenPartition | None = None
+    profiles: Annotated[str, Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _is_simulated(self) -> "WrittenDeployment":
