@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from math import inf
 from typing import Any
 
 
@@ -54,7 +55,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A profile with the engine's settings: what one replica is."""
+    """A profile with the engine's settings: what one replica is. Raises ValueError for one that could serve nothing."""
 
     profile: Profile
     max_num_seqs: int = 256
@@ -65,6 +66,29 @@ class Deployment:
     speed_factor: float = 1.0
     """How many times slower than the profile."""
     http_overhead_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        steps = self.profile.steps
+        counts = (("max_num_seqs", self.max_num_seqs), ("chunk", self.chunk), ("kv_tokens", self.room))
+        for name, count in counts:
+            _refuse(not 1 <= count < inf, name, count, "give a whole number of at least 1")
+        _refuse(not 0 < self.speed_factor < inf, "speed_factor", self.speed_factor, "give a finite number above 0")
+        _refuse(not 0 <= self.http_overhead_s < inf, "http_overhead_s", self.http_overhead_s, "give seconds from 0 on")
+        for name, ms in (
+            ("decode", steps.decode_a_ms + steps.decode_b_ms),
+            ("prefill", steps.prefill_a_ms + steps.prefill_b_ms),
+        ):
+            _refuse(not 0 < ms < inf, f"{name} step", f"{ms} ms", "a step of one token takes time; correct the profile")
+
+    @property
+    def room(self) -> int:
+        """Tokens that fit into the KV cache of one replica."""
+        return self.profile.kv_tokens if self.kv_tokens is None else self.kv_tokens
+
+
+def _refuse(wrong: bool, name: str, value: object, fix: str) -> None:
+    if wrong:
+        raise ValueError(f"{name}: {value}: {fix}")
 
 
 class NoProfile(LookupError):

@@ -25,13 +25,15 @@ time of a step would otherwise fall below zero."""
 class Job:
     """One request on its way through a replica."""
 
-    __slots__ = ("arrival", "computed", "first", "generated", "index", "joined", "output", "prompt", "target")
+    __slots__ = ("arrival", "blocks", "computed", "first", "generated", "index", "joined", "output", "prompt", "target")
 
-    def __init__(self, index: int, arrival: float, prompt: int, output: int) -> None:
+    def __init__(self, index: int, arrival: float, prompt: int, output: int, *, blocks: tuple[int, ...] = ()) -> None:
         self.index = index
         self.arrival = arrival
         self.prompt = prompt
         self.output = output
+        self.blocks = blocks
+        """Hash ids of the prompt's leading blocks; empty where they are not known."""
         self.computed = 0
         """Tokens of the prompt (and, after a preemption, of the output so far) that are in the cache."""
         self.generated = 0
@@ -64,25 +66,16 @@ class Replica:
         "kv_tokens",
         "next_event",
         "output_tokens",
+        "prefill_s",
         "prompt_tokens",
         "waiting",
     )
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
-        steps, speed = deployment.profile.steps, deployment.speed_factor / 1000.0
-        self._times = (
-            steps.decode_a_ms * speed,
-            steps.decode_b_ms * speed,
-            steps.decode_c_ms * speed,
-            steps.prefill_a_ms * speed,
-            steps.prefill_b_ms * speed,
-            2.0 * steps.prefill_c_ms * speed,
-        )
-        self._reach = inf if steps.prefill_c_ms >= 0 else float(FITTED_TO)
-        self._experts = (
-            tuple(steps.experts_ms(n) * speed for n in range(deployment.max_num_seqs + 1)) if steps.expert_d_ms else ()
-        )
+        self.prefill_s = 0.0
+        """Seconds of steps that prefilled, decodes beside it or not."""
+        self._set_speed(deployment.speed_factor)
         self.kv_tokens = deployment.kv_tokens or deployment.profile.kv_tokens
         self.waiting: deque[Job] = deque()
         self._prefilling: list[Job] = []
@@ -100,6 +93,28 @@ class Replica:
         self.prompt_tokens = 0
         self.output_tokens = 0
 
+    def _set_speed(self, speed_factor: float) -> None:
+        steps, speed = self.deployment.profile.steps, speed_factor / 1000.0
+        self._times = (
+            steps.decode_a_ms * speed,
+            steps.decode_b_ms * speed,
+            steps.decode_c_ms * speed,
+            steps.prefill_a_ms * speed,
+            steps.prefill_b_ms * speed,
+            2.0 * steps.prefill_c_ms * speed,
+        )
+        self._reach = inf if steps.prefill_c_ms >= 0 else float(FITTED_TO)
+        self._experts = (
+            tuple(steps.experts_ms(n) * speed for n in range(self.deployment.max_num_seqs + 1))
+            if steps.expert_d_ms
+            else ()
+        )
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All that it has: decoding, in prefill, waiting."""
+        return [*self._decodes.values(), *self._prefilling, *self.waiting]
+
     @property
     def running(self) -> int:
         return len(self._decodes) + len(self._prefilling)
@@ -110,7 +125,7 @@ class Replica:
 
     @property
     def kv_used(self) -> int:
-        return self._context + sum(job.target for job in self._prefilling)
+        return self._context + sum([job.target for job in self._prefilling]) if self._prefilling else self._context
 
     def submit(self, job: Job, now: float) -> None:
         """A request arrives; it joins at the next step boundary."""
@@ -119,6 +134,15 @@ class Replica:
             self._begin(now)
         elif self._plan > 1 and not self._chunks:
             self._cut(now)
+
+    def respeed(self, factor: float, now: float) -> None:
+        """Every step after the one under way takes `factor` times as long as the deployment says."""
+        if self._plan > 1 and not self._chunks:
+            self._cut(now)
+            # What is left of the run is its last step, which no later arrival can cut at the new speed.
+            self._advance_decodes(self._plan - 1)
+            self._plan = 1
+        self._set_speed(self.deployment.speed_factor * factor)
 
     def proceed(self) -> None:
         """Carries out what was under way until `next_event`, and begins what comes next."""
@@ -216,6 +240,7 @@ class Replica:
         self._context += steps * len(self._decodes)
 
     def _end_prefill(self, now: float) -> None:
+        self.prefill_s += now - self._begun
         ready = False
         for job, tokens in self._chunks:
             job.computed += tokens

@@ -7,10 +7,15 @@ import yaml
 
 from foretide.policies.flow import LatencyTarget, ScalingPolicy
 from foretide.simulator.bench import prepare
+from foretide.simulator.conditions import QUIET, Conditions
+from foretide.simulator.faults import Crash, Dropout, Failures, Slowdown, SlowStart, StockOut
 from foretide.simulator.generate import WorkloadShape
+from foretide.simulator.power import PowerCap
 from foretide.simulator.requests import BadTrace
 from foretide.simulator.rivals import peak_count
 from foretide.simulator.scenario import BadScenario, RequestFile, load_scenario, read_trace
+from foretide.simulator.starts import StartTier
+from foretide.simulator.stock import Stock
 from foretide.simulator.written import moment, seconds
 
 DATA = "FORETIDE_DATA"
@@ -82,6 +87,127 @@ def test_a_scenario_is_read_with_its_units(tmp_path: Path) -> None:
     ],
 )
 def test_each_mistake_is_one_line_with_field_value_and_fix(tmp_path: Path, changes: dict[str, Any], line: str) -> None:
+    assert problems(tmp_path, **changes) == [line]
+
+
+def test_conditions_are_read_with_their_units(tmp_path: Path) -> None:
+    found = load_scenario(
+        saved(
+            tmp_path,
+            cold_start={
+                "tiers": {"warm-node": {"nodes": 3}, "cold-node": {}, "far": {"median_s": 900}},
+                "contention": 0.05,
+                "refill": "2m",
+            },
+            nodes={"gpus": 16, "changes": [{"at": "30m", "gpus": 8}]},
+            failures={"per_replica_hour": 0.01, "retry": "2s"},
+            faults=[
+                {"kind": "slowdown", "at": "10m", "duration": "20m"},
+                {"kind": "slow-start", "at": 60},
+                {"kind": "dropout", "at": "1h", "duration": "5m", "share": 0.5},
+                {"kind": "crash", "at": 7, "replicas": 2},
+                {"kind": "stock-out", "at": "1h", "duration": "30m", "gpus": 4},
+            ],
+            routing="queue-and-kv",
+            staleness="lookback",
+        )
+    )
+    assert found.cold_start == StartTier(80.0, 0.3, nodes=3)
+    assert found.conditions == Conditions(
+        further_tiers=(StartTier(455.0, 0.35), StartTier(900.0, 0.3)),
+        contention=0.05,
+        refill_s=120.0,
+        stock=Stock(((0.0, 16), (1800.0, 8))),
+        failures=Failures(per_replica_hour=0.01, retry_s=2.0),
+        faults=(
+            Slowdown(at=600.0, duration_s=1200.0, factor=1.3),
+            SlowStart(at=60.0, factor=3.0),
+            Dropout(at=3600.0, duration_s=300.0, share=0.5),
+            Crash(at=7.0, replicas=2),
+            StockOut(at=3600.0, duration_s=1800.0, gpus=4),
+        ),
+    )
+    assert (found.routing, found.pace.lookback_s) == ("queue-and-kv", 300.0)
+
+
+def test_a_scenario_that_names_no_conditions_has_quiet_ones(tmp_path: Path) -> None:
+    found = load_scenario(saved(tmp_path, cold_start={"tiers": {"warm": {"median_s": 80}}}))
+    assert found.conditions == QUIET
+    assert (found.routing, found.pace.lookback_s, found.power_cap) == ("least-outstanding", 0.0, None)
+
+
+def test_a_power_cap_slows_the_deployment(tmp_path: Path) -> None:
+    usual, limited = (load_scenario(saved(tmp_path, power=power)) for power in (None, {"cap_w": 400}))
+    assert limited.power_cap == PowerCap(400.0, 1.3)
+    slower = limited.deployment.profile.steps.prefill_b_ms / usual.deployment.profile.steps.prefill_b_ms
+    assert slower == pytest.approx(1.3)
+
+
+TIERS = {"a": {"median_s": 80}, "b": {"median_s": 300}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"cold_start": {"tiers": {"a": {}, "b": {"median_s": 300}}}},
+            (
+                "cold_start: tiers.a has no median_s; give it, or use one of sleeping, warm-node-cached, warm-node, "
+                "cold-node"
+            ),
+        ),
+        (
+            {"cold_start": {"tiers": TIERS | {"c": {"median_s": 900, "nodes": 3}}}},
+            "cold_start: tiers.c is the last and cannot run out; remove its nodes or add a slower tier",
+        ),
+        (
+            {"cold_start": {"tiers": TIERS, "contention": -0.1}},
+            "cold_start.contention: -0.1: should be greater than or equal to 0",
+        ),
+        (
+            {"nodes": {"gpus": 8, "changes": [{"at": "2h", "gpus": 4}, {"at": "1h", "gpus": 8}]}},
+            "nodes: changes must come in the order of time, the first after 0; sort them",
+        ),
+        ({"nodes": {"gpus": -1}}, "nodes.gpus: -1: should be greater than or equal to 0"),
+        (
+            {"failures": {"per_replica_hour": 0.1, "retry": "-2s"}},
+            "failures.retry: -2s: write a number with its unit, like 500ms, 25ms or 5m",
+        ),
+        (
+            {"power": {"cap_w": 300}},
+            (
+                "power.cap_w: 300: is below the 380 W that decode draws on H100, so decode would slow too, which is "
+                "not modelled; raise it"
+            ),
+        ),
+        (
+            {"faults": [{"kind": "meteor", "at": 5}]},
+            "faults[0].kind: meteor: should be 'slowdown', 'slow-start', 'dropout', 'crash' or 'stock-out'",
+        ),
+        ({"faults": [{"kind": "crash"}]}, "faults[0].at: missing; it is required"),
+        (
+            {"faults": [{"kind": "dropout", "at": 5, "factor": 2}]},
+            "faults[0]: a dropout has no factor; it takes at, duration, share",
+        ),
+        (
+            {"faults": [{"kind": "slowdown", "at": 5, "factor": 0.5}]},
+            "faults[0].factor: 0.5: should be greater than or equal to 1",
+        ),
+        (
+            {"faults": [{"kind": "slowdown", "at": 5, "duration": 0}]},
+            "faults[0].duration: 0: should be greater than 0",
+        ),
+        (
+            {"routing": "by-name"},
+            (
+                "routing: by-name: there is no such routing; give one of round-robin, least-outstanding, queue-and-kv, "
+                "prefix-aware"
+            ),
+        ),
+        ({"staleness": "never"}, "staleness: never: should be 'marked' or 'lookback'"),
+    ],
+)
+def test_each_mistake_in_conditions_is_one_line(tmp_path: Path, changes: dict[str, Any], line: str) -> None:
     assert problems(tmp_path, **changes) == [line]
 
 
