@@ -18,12 +18,14 @@ from validation_page import write_section
 
 from foretide.policies.flow import Floats
 from foretide.simulator.lookup import FittedDecodes, Lookup, MeasuredTimes, Timed, read_measured_times
+from foretide.simulator.power import PUBLISHED, Use, energy_j
 from foretide.simulator.requests import RequestTrace, read_requests
 
 TARGET = 0.05
 METRICS = (("ttft_s", "TTFT"), ("tbt_s", "TBT"), ("e2e_s", "E2E"))
 PERCENTILES = (50, 90, 99)
 GPUS = {"A100": "a100-80gb", "H100": "h100-80gb"}
+GPUS_PER_MACHINE = 8
 COUNTS, CONTEXT = (1, 16, 35, 64), 1300
 Times = Mapping[str, Timed]
 """By GPU."""
@@ -149,6 +151,33 @@ def slower(row: Row, readings: Sequence[Times], source: RequestTrace) -> str:
     return f"| {row.name} | {' | '.join(cells)} | {most:,} |"
 
 
+def powered(row: Row, readings: Sequence[Times], source: RequestTrace) -> str:
+    """A line: mean kilowatts and joules per token by each reading."""
+    trace = drawn(source, rate=row.rate, duration_s=row.duration_s, seed=row.seed)
+    kilowatts, per_token = [], []
+    for times in readings:
+        served, policy = serve(row, times, source)
+        until = float((trace.arrival_s + served.e2e_s).max())
+        joules = energy(row, policy, until)
+        kilowatts.append(f"{joules / until / 1000:.1f}")
+        per_token.append(f"{joules / trace.output_tokens.sum():.2f}")
+    gpus = GPUS_PER_MACHINE * sum(count for count, *_ in row.machines)
+    return f"| {row.name} | {gpus} | {' / '.join(kilowatts)} | {' / '.join(per_token)} |"
+
+
+def energy(row: Row, policy: Policy, until: float) -> float:
+    """Joules of all machines; an iteration with a prompt counts as prefill."""
+    kinds = [gpu for count, gpu, _ in row.machines for _ in range(count)]
+    return sum(
+        energy_j(
+            [Use(until, machine.prompt_s + machine.decode_s, machine.prompt_s)],
+            power=PUBLISHED[gpu],
+            gpus_per_replica=GPUS_PER_MACHINE,
+        )
+        for gpu, machine in zip(kinds, policy.machines, strict=True)
+    )
+
+
 def decodes_at(counts: Sequence[int], readings: Sequence[Times]) -> list[str]:
     """Lines: a decode step by each reading, at `CONTEXT` tokens of context each."""
     lines = []
@@ -230,6 +259,14 @@ def other_readings(readings: Sequence[Times], fitted: Mapping[str, FittedDecodes
         "By either other reading of its own data, the median token of Splitwise-HH is slower than that of the machines",
         "that do everything (whose steps with a prompt are left as they are): at this split and rate their order rests",
         "on the lookup. Where the last reading goes beyond the table, the truth may lie between the last two.",
+        "",
+        "Power of the GPUs by Splitwise's constants (one for idle, one for prompts, one for decodes of any batch), on",
+        "average until the last request has ended, and energy per output token, with SplitwiseSim's reading / by batch",
+        "size / with a + b n + c C:",
+        "",
+        "| cluster | GPUs | kW | J per token |",
+        "|---|---|---|---|",
+        *(powered(row, readings, source) for row in ROWS),
     ]
 
 

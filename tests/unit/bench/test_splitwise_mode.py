@@ -98,6 +98,15 @@ def test_a_full_prompt_machine_borrows_a_token_machine_until_that_runs_idle() ->
     assert alone.ttft_s.max() < 8 * 0.05
 
 
+def test_time_with_a_prompt_and_time_without_add_up() -> None:
+    policy = apart(1, 1, Plain())
+    served(policy, (0.0, 400, 11))
+    prompt, token = policy.machines
+    assert (prompt.prompt_s, prompt.decode_s) == pytest.approx((0.04, 0.0))
+    assert (token.prompt_s, token.decode_s) == pytest.approx((0.0, 10 * DECODE))
+    assert token.most_context == 401
+
+
 def test_more_than_a_cache_holds_is_refused_in_one_line() -> None:
     half = KV_TOKENS // 2
     with pytest.raises(ValueError, match=rf"^kv_tokens: \d+ on a machine of {KV_TOKENS}: add machines"):
