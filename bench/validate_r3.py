@@ -86,7 +86,7 @@ HARDER = (
         ((0.3448, 0.5319, 1.219), (0.03114, 0.03199, 0.04569), (4.460, 13.94, 20.06)),
     ),
 )
-"""From SplitwiseSim too: for rules that the four rows hardly reach."""
+"""From SplitwiseSim too: more load, and a split at which token machines are lent to prompts."""
 
 
 def drawn(source: RequestTrace, *, rate: float, duration_s: float, seed: int) -> RequestTrace:
@@ -220,8 +220,8 @@ def same_reading(own: Times, source: RequestTrace) -> tuple[list[str], float]:
         "",
         *rows,
         "",
-        "Two more, for rules that the four hardly reach: decodes that step aside for prompts at three times the load,",
-        "and token machines that are lent to prompts.",
+        "Two more, beyond what the four come to: three times the load, and a split at which token machines are lent to",
+        "prompts and requests are passed over.",
         "",
         *harder,
         "",
