@@ -111,7 +111,8 @@ def fit_steps(observed: Observed, prior: StepTimes) -> Fitted:
     steps = prior
     for form in forms[: chosen + 1]:
         steps = _solved(observed, form, np.ones(len(observed), dtype=np.bool_), steps)
-    steps = replace(steps, **{name: float(f"{getattr(steps, name):.6g}") for name in NAMES})
+    rounded: dict[str, Any] = {name: float(f"{getattr(steps, name):.6g}") for name in NAMES}
+    steps = replace(steps, **rounded)
     found = observed.predict(steps)
     return Fitted(
         steps=steps,
