@@ -18,7 +18,7 @@ from foretide.cli.profile_file import write_profile
 from foretide.cli.replay import Format, in_one_line
 
 if TYPE_CHECKING:
-    from foretide.simulator.fit import Fitted
+    from foretide.simulator.fit import Coefficient, Fitted
     from foretide.simulator.observed import Observed
     from foretide.simulator.profiles import Deployment, Profile
 
@@ -171,7 +171,7 @@ def _dressed(
 ) -> "Profile":
     from foretide.simulator.profile_file import BadProfile, checked
 
-    kept = [each.name for each in fitted.coefficients if not each.learned]
+    kept = [each.name for each in fitted.coefficients if each.free and not each.learned]
     held = f"; not told by the data: {', '.join(kept)}" if kept else ""
     whole = f"{source}; {fitted.form}, from {prior.name}{held}"
     profile = replace(profile, source=whole, date=date)
@@ -201,6 +201,12 @@ def summary(profile: "Profile", fitted: "Fitted") -> dict[str, Any]:
     }
 
 
+def _known(each: "Coefficient") -> str:
+    if not each.free:
+        return "moves with the factor"
+    return f"{each.sd:.0%}" if each.learned else "not told by the data"
+
+
 def report(fitted: "Fitted", observed: "Observed", out: Path) -> list[str]:
     """What was fitted, how well it predicts what it has not seen, and what each coefficient rests on."""
     rows = [
@@ -209,7 +215,7 @@ def report(fitted: "Fitted", observed: "Observed", out: Path) -> list[str]:
             f"{each.value:.4g}",
             f"{each.prior:.4g}",
             f"{each.value / each.prior:.2f}" if each.prior else "",
-            f"{each.sd:.0%}" if each.learned else "not told by the data",
+            _known(each),
         )
         for each in fitted.coefficients
     ]

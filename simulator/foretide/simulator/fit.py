@@ -55,16 +55,18 @@ class NothingToFit(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Coefficient:
-    """One number of a fit, with the prior's and the standard deviation of its logarithm."""
+    """One number of a fit, with the prior's, and how well the data alone tells its logarithm."""
 
     name: str
     value: float
     prior: float
     sd: float
+    free: bool
+    """Whether the form let it move by itself; else a common factor took it along."""
 
     @property
     def learned(self) -> bool:
-        return self.sd < KNOWN
+        return self.free and self.sd < KNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,11 @@ class _Form:
     basis: Floats
     sd: Floats
 
+    @property
+    def free(self) -> bool:
+        """Whether every coefficient moves by itself."""
+        return len(self.sd) > len(_names(self.start))
+
 
 def fit_steps(observed: Observed, prior: StepTimes) -> Fitted:
     """The steps that these measurements and the prior support. Raises NothingToFit."""
@@ -117,7 +124,7 @@ def fit_steps(observed: Observed, prior: StepTimes) -> Fitted:
     return Fitted(
         steps=steps,
         form=forms[chosen].name,
-        coefficients=_coefficients(observed, steps, prior),
+        coefficients=_coefficients(observed, steps, prior, free=forms[chosen].free),
         rows=len(observed),
         held_out=_errors(observed, held[chosen]),
         prior_held_out=_errors(observed, held[0]),
@@ -221,13 +228,16 @@ def _placed(form: _Form, near: StepTimes) -> Floats:
 
 
 def _shares(observed: Observed, logs: Floats) -> Floats:
-    """What each held-out row adds to the score, (m,); they sum to the mean |log|, every metric of the same weight."""
+    """What each held-out row adds to the score, (m,); every metric has the same weight.
+
+    A row counts |log| / (|log| + SPREAD): one that lies outside of what its fit has seen does not outvote the others.
+    """
     known = np.isfinite(logs)
     kinds = [known & (observed.metric == name) for name in np.unique(observed.metric[known])]
     shares = np.zeros(len(observed))
     for kind in kinds:
-        weight = observed.weight[kind] ** 2
-        shares[kind] = np.abs(logs[kind]) * weight / weight.sum() / len(kinds)
+        weight, off = observed.weight[kind] ** 2, np.abs(logs[kind])
+        shares[kind] = off / (off + SPREAD) * weight / weight.sum() / len(kinds)
     return shares[known]
 
 
@@ -254,7 +264,7 @@ def _listed(errors: Mapping[str, float]) -> str:
     return str(FitErrors(**errors))
 
 
-def _coefficients(observed: Observed, steps: StepTimes, prior: StepTimes) -> tuple[Coefficient, ...]:
+def _coefficients(observed: Observed, steps: StepTimes, prior: StepTimes, *, free: bool) -> tuple[Coefficient, ...]:
     """Each coefficient with what the data alone says of it: a wide prior, and the scatter that the fit leaves."""
     names = _names(steps)
     left = observed.weight * np.log(observed.predict(steps) / observed.measured_ms)
@@ -268,6 +278,6 @@ def _coefficients(observed: Observed, steps: StepTimes, prior: StepTimes) -> tup
     scaled = observed.weight[:, None] * slopes / scatter
     sd = np.sqrt(np.diag(np.linalg.inv(scaled.T @ scaled + np.eye(len(names)) / FACTOR_SD**2)))
     return tuple(
-        Coefficient(name, getattr(steps, name), getattr(prior, name), float(each))
+        Coefficient(name, getattr(steps, name), getattr(prior, name), float(each), free)
         for name, each in zip(names, sd, strict=True)
     )

@@ -51,16 +51,18 @@ def test_known_coefficients_are_found_again_through_noise(wanted: list[float], s
         assert all(abs(each - 1.0) < 0.1 for each in wanted)
         return
     clean = seen(truth, DECODES + PROMPTS)
-    assert np.abs(observed.predict(found.steps) / clean.measured_ms - 1.0).mean() < 0.02
-    well = [each for each in found.coefficients if each.sd < 0.05]
-    assert {"decode_a_ms", "decode_c_ms"} <= {each.name for each in well}
-    assert all(abs(np.log(each.value / getattr(truth, each.name))) < max(5 * each.sd, 0.05) for each in well)
+    assert np.abs(observed.predict(found.steps) / clean.measured_ms - 1.0).mean() < 0.03
+    if found.form == "every coefficient":
+        well = [each for each in found.coefficients if each.sd < 0.05]
+        assert {"decode_a_ms", "decode_c_ms"} <= {each.name for each in well}
+        assert all(abs(np.log(each.value / getattr(truth, each.name))) < max(5 * each.sd, 0.05) for each in well)
 
 
 def test_one_slow_engine_is_one_factor() -> None:
     found = fit_steps(seen(moved(**dict.fromkeys(NAMES, 1.3)), DECODES + PROMPTS, noise=0.02), PRIOR)
     assert found.form == "one factor for every step"
     assert np.allclose(ratios(found, PRIOR), 1.3, rtol=0.03)
+    assert not any(each.learned for each in found.coefficients)
 
 
 def test_a_slow_prefill_is_told_from_a_quick_decode() -> None:
