@@ -9,13 +9,14 @@ output_tokens): then it only prints. Exit status 1 where a ratio or the best pla
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from distserve_figure import draw
 from distserve_setup import (
     FITS,
     KV_TOKENS,
@@ -92,15 +93,16 @@ CHATS = (
 
 
 def mean_kept(system: System, lengths: Lengths, kept: Kept, *, per_gpu: float, prompts: int) -> float:
-    """Mean over seeds of what a run keeps."""
+    """Mean over seeds of what a run keeps; long runs need fewer."""
     count, rate = prompts * system.gpus, per_gpu * system.gpus
-    runs = (system.serve(poisson(lengths, rate=rate, count=count, seed=seed)) for seed in range(SEEDS))
+    seeds = SEEDS if prompts <= 150 else 4
+    runs = (system.serve(poisson(lengths, rate=rate, count=count, seed=seed)) for seed in range(seeds))
     return float(np.mean([kept(found) for found in runs]))
 
 
 def goodput(system: System, lengths: Lengths, kept: Kept, *, prompts: int, enough: float = ATTAINED) -> float:
     """The largest rate per GPU that keeps enough, to 1 %; 0 where even the lightest load does not."""
-    low, high = 0.01, 8.0
+    low, high = 0.02, 5.0
     if mean_kept(system, lengths, kept, per_gpu=low, prompts=prompts) < enough:
         return 0.0
     while high / low > 1.01:
@@ -152,27 +154,28 @@ def ratio_lines(sets: dict[str, Lengths], engines: Engines) -> tuple[list[str], 
     return lines, good
 
 
-def rate_lines(chat: Chat, lengths: Lengths, engines: Engines) -> list[str]:
-    """Attainment at the published rates."""
+def attainments(chat: Chat, lengths: Lengths, engines: Engines) -> dict[str, Sequence[float]]:
+    """Shares at the published rates, by system."""
+    kept, prompts = shares(chat.promise), chat.prompts_per_gpu
+    found: dict[str, Sequence[float]] = {
+        f"{system.name}, simulated": [
+            mean_kept(system, lengths, kept, per_gpu=rate, prompts=prompts) for rate in chat.rates
+        ]
+        for system in systems(chat, engines)
+    }
+    return found | ({"vLLM, published": chat.published_vllm} if chat.published_vllm else {})
+
+
+def rate_lines(chat: Chat, found: dict[str, Sequence[float]]) -> list[str]:
     head = " | ".join(f"{rate:g}" for rate in chat.rates)
     lines = [f"| {chat.model}, requests/s per GPU | {head} |", "|---|" + "---|" * len(chat.rates)]
-    for system in systems(chat, engines):
-        row = [
-            mean_kept(system, lengths, shares(chat.promise), per_gpu=rate, prompts=chat.prompts_per_gpu)
-            for rate in chat.rates
-        ]
-        lines.append(f"| {system.name}, simulated | {percents(row)} |")
-    if chat.published_vllm:
-        lines.append(f"| vLLM, published | {percents(chat.published_vllm)} |")
-    return lines
+    return lines + [
+        f"| {name} | {' | '.join(f'{100 * share:.0f} %' for share in row)} |" for name, row in found.items()
+    ]
 
 
 def over(first: float, second: float) -> str:
     return f"{first / second:.2f}" if second else "-"
-
-
-def percents(row: Iterable[float]) -> str:
-    return " | ".join(f"{100 * share:.0f} %" for share in row)
 
 
 def why_lines(lengths: Lengths, engines: Engines) -> list[str]:
@@ -230,10 +233,13 @@ def ninth_decile(found: RequestOutcome) -> float:
     return float(np.quantile(found.ttft_s, 0.9) < 0.2 and np.quantile(np.nan_to_num(found.tpot_s), 0.9) < 0.1)
 
 
-def report(sets: dict[str, Lengths], fits: pd.DataFrame) -> tuple[list[str], bool]:
+def report(sets: dict[str, Lengths], fits: pd.DataFrame, *, drawn: bool) -> tuple[list[str], bool]:
     engines, last = Engines(fits, NONE), list(sets.values())[-1]
     ratios, ratio_good = ratio_lines(sets, engines)
     placements, best_good = placement_lines(last, fits)
+    curves = {chat.model: attainments(chat, last, engines) for chat in CHATS}
+    if drawn:
+        draw({chat.model: (chat.rates, curves[chat.model]) for chat in CHATS})
     told = "; ".join(
         f"{name}: {len(prompts)} requests, mean {prompts.mean():.0f} and {answers.mean():.0f} tokens"
         for name, (prompts, answers) in sets.items()
@@ -256,9 +262,11 @@ def report(sets: dict[str, Lengths], fits: pd.DataFrame) -> tuple[list[str], boo
         "",
         "Share of requests within both objectives at the published rates, scaled answers:",
         "",
-        *rate_lines(CHATS[0], last, engines),
+        *rate_lines(CHATS[0], curves[CHATS[0].model]),
         "",
-        *rate_lines(CHATS[1], last, engines),
+        *rate_lines(CHATS[1], curves[CHATS[1].model]),
+        "",
+        "![Share of requests within both objectives against the rate per GPU](../images/distserve.png)",
         "",
         "One thing changed at a time, scaled answers:",
         "",
@@ -286,7 +294,7 @@ def main() -> int:
             "answers as recorded": read_lengths(folder / LENGTHS),
             "answers scaled": read_lengths(folder / LENGTHS, mean_answer=ANSWER),
         }
-    lines, good = report(sets, fits)
+    lines, good = report(sets, fits, drawn=given is None)
     print("\n".join(lines))
     if given is None:
         write_section("r4", lines)

@@ -222,7 +222,7 @@ def ran(bench: Bench) -> dict[str, str]:
     return {
         "scenario": scenario.name,
         "requests": f"{len(bench.trace):,} in {clock(bench.duration_s)} h of virtual time",
-        "engine": f"{profile.model}, {profile.tp} x {profile.gpu} per replica; step times: {profile.source}",
+        "engine": f"{profile.model}, {profile.tp} x {profile.gpu} per replica; step times: {profile.provenance}",
         "capacity": bench.service.source,
         "cold start": f"lognormal, median {cold.median_s:g} s, sigma {cold.sigma:g}",
         **_wrong(bench),

@@ -8,7 +8,8 @@ would stay under 80 % of the ITL target and the queue would take under 80 % of w
 The throughput loop's count is the load loop's lower bound. While pods start, or engines do not all report, it waits.
 
 Without the load loop, which is upstream's default, the throughput loop scales by itself. What is NOT promised: engine
-metrics of every step. A view has scrapes; the load loop uses each one once. Engine times come from a profile.
+metrics of every step. A view has scrapes; the load loop uses each one once. Engine times come from a profile. The share
+of prompts found in prefix caches, by which the planner shortens its prompts, is not in a view.
 """
 
 from collections.abc import Callable, Mapping
@@ -78,6 +79,8 @@ class Dynamo:
         self._used_scrape = -inf
         for traffic in intervals(history, planner.throughput_s) if history else ():
             self._learn(traffic)
+        for predictor in (self._count, self._prompt, self._output):
+            predictor.rest()
 
     def decide(self, view: View) -> Choice:
         if self._next_throughput is None:

@@ -9,6 +9,7 @@ What is NOT promised: that one setting does a rival justice. `knobs` says which 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from functools import lru_cache
+from typing import Any
 
 from foretide.simulator import dynamo, keda, knative, last_value, sageserve, utilization, wva
 from foretide.simulator.autoscaler import Autoscaler, Gauge
@@ -24,7 +25,7 @@ from foretide.simulator.rivals import (
 )
 from foretide.simulator.run import Bench
 from foretide.simulator.scenario import BadScenario
-from foretide.simulator.settings import PREDICTORS, WINDOWS, Given, behavior_of, problem_of
+from foretide.simulator.settings import PREDICTORS, VARIANTS, WINDOWS, Given, behavior_of, problem_of
 from foretide.simulator.written import Problem
 
 
@@ -48,6 +49,13 @@ def knobs(name: str) -> tuple[str, ...]:
     if name not in _KNOBS:
         raise NoRival(name)
     return _KNOBS[name]
+
+
+def settings_of(name: str) -> tuple[str, ...]:
+    """All settings that a scenario may give a rival. Raises NoRival."""
+    if name not in _FIELD:
+        raise NoRival(name)
+    return _FIELD[name][1]
 
 
 def _given(name: str, bench: Bench, settings: tuple[str, ...]) -> Given:
@@ -74,6 +82,11 @@ def _carried(bench: Bench) -> float:
     return usual_concurrency(bench) / CONCURRENCY_SHARE
 
 
+def _usual_running(bench: Bench) -> float:
+    """The target that an owner would set for running requests per replica."""
+    return max(1.0, CONCURRENCY_SHARE * _carried(bench))
+
+
 def _static(bench: Bench, given: Given) -> Autoscaler:
     return FixedCount("static", int(given["replicas"]) if "replicas" in given else peak_count(bench))
 
@@ -87,7 +100,7 @@ def _hpa(bench: Bench, given: Given) -> Autoscaler:
 
 
 def _hpa_concurrency(bench: Bench, given: Given) -> Autoscaler:
-    target = given["target"] if "target" in given else max(1.0, CONCURRENCY_SHARE * _carried(bench))
+    target = given["target"] if "target" in given else _usual_running(bench)
     return _external("hpa-concurrency", "running", target, bench, given)
 
 
@@ -112,14 +125,16 @@ def _hpa_utilization(bench: Bench, given: Given) -> Autoscaler:
 
 def _keda(bench: Bench, given: Given) -> Autoscaler:
     low, high = _bounds(bench)
-    trigger = keda.Trigger(
-        threshold=given.get("threshold", WAITING_TARGET),
+    scaled = keda.Scaled(
+        threshold=given.get("threshold", keda.QUEUE_TARGET),
+        running_threshold=given["running_threshold"] if "running_threshold" in given else _usual_running(bench),
         activation=given.get("activation", 0.0),
         polling_s=given.get("polling_s", keda.POLLING_S),
         cooldown_s=given.get("cooldown_s", keda.COOLDOWN_S),
         credit=bool(given.get("credit", True)),
+        fallback_replicas=int(given["fallback_replicas"]) if "fallback_replicas" in given else None,
     )
-    return keda.Keda(min_replicas=low, max_replicas=high, trigger=trigger, behavior=behavior_of(given))
+    return keda.Keda(min_replicas=low, max_replicas=high, scaled=scaled, behavior=behavior_of(given))
 
 
 def _knative(bench: Bench, given: Given) -> Autoscaler:
@@ -169,9 +184,15 @@ def _sageserve(bench: Bench, given: Given) -> Autoscaler:
         full=_carried(bench),
         min_replicas=low,
         max_replicas=high,
-        thresholds=replace(sageserve.Thresholds(), **given),
+        thresholds=_thresholds(given),
         history=bench.history,
     )
+
+
+def _thresholds(given: Given) -> sageserve.Thresholds:
+    numbers: dict[str, Any] = {name: value for name, value in given.items() if name != "variant"}
+    variant = VARIANTS[int(given.get("variant", VARIANTS.index("arima")))]
+    return replace(sageserve.Thresholds(variant=variant), **numbers)
 
 
 def _last_value(bench: Bench, given: Given) -> Autoscaler:
@@ -196,11 +217,11 @@ _FIELD: Mapping[str, tuple[Callable[[Bench, Given], Autoscaler], tuple[str, ...]
     "hpa": (_hpa, ("target", *WINDOWS)),
     "hpa-utilization": (_hpa_utilization, ("target", "kv_target", *WINDOWS)),
     "hpa-concurrency": (_hpa_concurrency, ("target", *WINDOWS)),
-    "keda": (_keda, ("threshold", "activation", "cooldown_s", "polling_s", "credit", *WINDOWS)),
+    "keda": (_keda, (*keda.KNOBS, "activation", "cooldown_s", "polling_s", "credit", "fallback_replicas", *WINDOWS)),
     "knative": (_knative, tuple(setting.name for setting in fields(knative.KpaRules))),
     "dynamo": (_dynamo, ("slo_scale", "down_share", "throughput_s", "predictor", "load_loop")),
     "wva": (_wva, ("slo_scale", *WINDOWS)),
-    "sageserve": (_sageserve, ("up_at", "down_at", "buffer", "surprise", "interval_s")),
+    "sageserve": (_sageserve, tuple(setting.name for setting in fields(sageserve.Thresholds))),
     "last-value": (_last_value, ("headroom",)),
 }
 """How a rival is built, and which settings a scenario may give it."""

@@ -28,7 +28,7 @@ NAME = "oracle"
 BIN_S = 30.0
 """Work is looked at in bins of this length: shorter than a cold start, long enough to average over requests."""
 LEAD_QUANTILE = 0.9
-PRICES = (1e-2, 1e6)
+PRICES = (1e-3, 1e3)
 """Replica-seconds that a missed request may cost, between which the right price is sought."""
 ROUNDS = 8
 USUAL_STEEPNESS = 20.0

@@ -138,7 +138,7 @@ def read_requests(
     block_tokens: int = BLOCK_TOKENS,
 ) -> RequestTrace:
     """The trace in a file; `block_tokens` says how many tokens one of its hash ids stands for. Raises BadTrace."""
-    table = _table(Path(path))
+    table = read_table(Path(path))
     name = format or recognised(list(table.columns))
     if name not in FORMATS:
         raise BadTrace(f"format: {name}: {path.name} can be read as {', '.join(FORMATS)}")
@@ -174,7 +174,8 @@ def _listed(name: str) -> str:
     return ", ".join(FORMATS[name])
 
 
-def _table(path: Path) -> pd.DataFrame:
+def read_table(path: Path) -> pd.DataFrame:
+    """The rows of a CSV, CSV.gz, JSONL or Parquet file. Raises BadTrace."""
     if path.is_file() and path.stat().st_size == 0:
         raise BadTrace(f"size: 0 bytes: {path.name} is empty; give a file with requests")
     try:

@@ -18,6 +18,7 @@ from foretide.policies.flow import Behavior, Objective
 from foretide.simulator.conditions import QUIET, Conditions
 from foretide.simulator.generate import WorkloadShape, generate
 from foretide.simulator.power import PowerCap, capped
+from foretide.simulator.profile_file import BadProfile, own_profiles, placed
 from foretide.simulator.profiles import Deployment, find_profile
 from foretide.simulator.requests import BLOCK_TOKENS, RequestTrace, read_requests
 from foretide.simulator.routing import DEFAULT
@@ -167,7 +168,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _assembled(written: WrittenScenario, *, name: str, folder: Path) -> Scenario:
     """The typed scenario. Raises BadScenario with all that is wrong beyond single fields."""
     problems: list[Problem] = []
-    source, deployment = _source(written, folder, problems), _deployment(written, problems)
+    source, deployment = _source(written, folder, problems), _deployment(written, folder, problems)
     cap = _cap(written, deployment, problems)
     if problems or source is None or deployment is None:
         raise BadScenario(problems)
@@ -222,10 +223,14 @@ def _source(written: WrittenScenario, folder: Path, problems: list[Problem]) -> 
     )
 
 
-def _deployment(written: WrittenScenario, problems: list[Problem]) -> Deployment | None:
+def _deployment(written: WrittenScenario, folder: Path, problems: list[Problem]) -> Deployment | None:
     told = written.deployment
     try:
-        profile = find_profile(model=told.model, gpu=told.gpu, tp=told.tp)
+        own = own_profiles(placed(told.profiles, data_places(folder)))
+        profile = find_profile(model=told.model, gpu=told.gpu, tp=told.tp, own=own)
+    except BadProfile as error:
+        problems.extend(error.problems)
+        return None
     except LookupError as error:
         problems.append(Problem("deployment", f"{told.model} on {told.gpu} with tp {told.tp}", str(error.args[0])))
         return None

@@ -6,33 +6,46 @@ What is NOT promised: that a setting belongs to its policy. `field` says so when
 from collections.abc import Mapping
 from dataclasses import replace
 from math import isfinite
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from foretide.policies.behavior import HPA_DEFAULT
 from foretide.policies.flow import Behavior
 
 Given = Mapping[str, float]
 """Settings by name."""
+Variant = Literal["immediate", "utilization", "arima"]
 PREDICTORS = ("constant", "arima", "kalman", "prophet")
+VARIANTS: tuple[Variant, ...] = ("immediate", "utilization", "arima")
+"""SageServe's LT-I, LT-U and LT-UA."""
 SWITCHES = ("load_loop", "credit")
-WORDS: Mapping[str, tuple[str, ...]] = {"predictor": PREDICTORS, **dict.fromkeys(SWITCHES, ("off", "on"))}
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "predictor": PREDICTORS,
+    "variant": VARIANTS,
+    **dict.fromkeys(SWITCHES, ("off", "on")),
+}
 """What the numbers 0, 1, ... of a setting are called."""
 ZERO_TOO = ("activation", "scale_down_delay_s", "up_window_s", "down_window_s")
 WINDOWS = ("up_window_s", "down_window_s")
 """Of HPA's `behavior`: its stabilisation windows."""
 
 
-def number_of(written: Any) -> Any:
-    """The number that a word stands for; anything else as it is. YAML reads on and off as true and false."""
-    if isinstance(written, str):
-        found = [words.index(written) for words in WORDS.values() if written in words]
-        return float(found[0]) if found else written
-    return written
+def numbered(written: Any) -> Any:
+    """All settings of a policy by name, with numbers for words. YAML reads on and off as true and false."""
+    if not isinstance(written, dict):
+        return written
+    return {name: _numbers(values, WORDS.get(name, ())) for name, values in written.items()}
 
 
-Setting = Annotated[float, BeforeValidator(number_of)]
+def _numbers(values: Any, words: tuple[str, ...]) -> Any:
+    if not isinstance(values, list):
+        return values
+    return [float(words.index(value)) if isinstance(value, str) and value in words else value for value in values]
+
+
+Settings = Annotated[dict[str, Annotated[list[float], Field(min_length=1)]], BeforeValidator(numbered)]
+"""Of one policy, as a scenario's file holds them."""
 
 
 def problem_of(name: str, value: float) -> str | None:

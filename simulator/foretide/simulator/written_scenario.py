@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from foretide.simulator import routing
 from foretide.simulator.profiles import Deployment, Partition, Profile
 from foretide.simulator.requests import BLOCK_TOKENS
-from foretide.simulator.settings import Setting
+from foretide.simulator.settings import Settings
 from foretide.simulator.stress import AnyStress
 from foretide.simulator.written import Written, WrittenBehavior, WrittenObjective
 from foretide.simulator.written_conditions import (
@@ -43,7 +43,7 @@ class WrittenPartition(Written):
         return Partition(prefill_share=self.prefill_share, decode_knee=self.decode_knee)
 
 
-_IDENTITY = frozenset({"model", "gpu", "tp"})
+_IDENTITY = {"model", "gpu", "tp", "profiles"}
 
 
 class WrittenDeployment(Written):
@@ -59,6 +59,7 @@ class WrittenDeployment(Written):
     prefix_cache: bool = False
     whole_prompts: bool = False
     partition: WrittenPartition | None = None
+    profiles: Annotated[str, Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _is_simulated(self) -> "WrittenDeployment":
@@ -106,7 +107,7 @@ class WrittenScenario(Written):
     faults: tuple[WrittenFault, ...] = ()
     stress: list[AnyStress] = Field(default_factory=list)
     behavior: WrittenBehavior = WrittenBehavior()
-    policies: dict[str, dict[str, Annotated[list[Setting], Field(min_length=1)]]] = Field(default_factory=dict)
+    policies: dict[str, Settings] = Field(default_factory=dict)
     train_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
     scrape_s: Annotated[float, Positive] | None = None
     plan_s: Annotated[float, Positive] | None = None
@@ -123,7 +124,7 @@ class WrittenScenario(Written):
             raise ValueError("history_days needs a generated workload; for requests use train_fraction")
         return self
 
-    def knobs(self) -> dict[str, dict[str, tuple[Setting, ...]]]:
+    def knobs(self) -> dict[str, dict[str, tuple[float, ...]]]:
         return {
             policy: {knob: tuple(values) for knob, values in settings.items()}
             for policy, settings in self.policies.items()

@@ -5,20 +5,20 @@ from math import inf
 
 import numpy as np
 import pytest
+import served
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from served import Request
 
 from foretide.policies.flow import frozen
 from foretide.simulator.disaggregated import DisaggregatedFleet
-from foretide.simulator.profiles import Deployment, Profile, StepTimes
+from foretide.simulator.profiles import Deployment
 from foretide.simulator.requests import RequestTrace
 from foretide.simulator.starts import StartTier
 from foretide.simulator.transfer import Link
 
-STEPS = StepTimes(10.0, 0.5, 0.001, 8.0, 0.02, 1e-6)
-PLAIN = Deployment(Profile("test", "test", 2, STEPS, kv_tokens=10_000, source="a test"))
+PLAIN = replace(served.PLAIN, profile=replace(served.PLAIN.profile, tp=2), kv_tokens=10_000)
 START = StartTier(30.0, 0.0)
-Request = tuple[float, int, int]
 
 
 def trace_of(requests: list[Request]) -> RequestTrace:

@@ -1,12 +1,15 @@
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from staged import bench
 
 from foretide.policies.flow import DemandHistory, Trust, frozen
-from foretide.simulator.field import NAMES, NoRival, knobs, rival
+from foretide.simulator.field import NAMES, NoRival, knobs, rival, settings_of
 from foretide.simulator.fleet import StartTier
+from foretide.simulator.knobs import knob_of
 from foretide.simulator.run import Bench, run_policy
 from foretide.simulator.scenario import BadScenario
 
@@ -56,7 +59,7 @@ def test_every_rival_runs_the_day_within_its_limits_and_twice_alike(name: str) -
         ("hpa", "target", 50, 1),
         ("hpa-utilization", "target", 1.2, 0.3),
         ("hpa-concurrency", "target", 40, 4),
-        ("keda", "threshold", 50, 1),
+        ("keda", "running_threshold", 60, 6),
         ("knative", "concurrency", 60, 6),
         ("dynamo", "slo_scale", 1.5, 0.4),
         ("wva", "slo_scale", 2.0, 0.4),
@@ -132,3 +135,12 @@ def test_a_setting_that_makes_no_sense_says_how_to_mend_it(name: str, knob: str,
     with pytest.raises(BadScenario) as found:
         rival(name, with_knobs(**{name: {knob: (value,)}}))
     assert str(found.value) == f"policies.{name}.{knob}: {value:g}: {fix}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_is_documented_and_the_first_knob_stands_out(name: str) -> None:
+    rows = (Path(__file__).parents[3] / "docs" / "rivals.md").read_text().splitlines()
+    (row,) = [row for row in rows if row.startswith(f"| `{name}` |")]
+    assert [setting for setting in settings_of(name) if f"`{setting}`" not in row] == []
+    knob = knob_of(name, DAY.scenario)
+    assert re.findall(r"\*\*`(\w+)`\*\*", row) == ([] if knob is None else [knob.name])

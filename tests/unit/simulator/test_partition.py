@@ -1,41 +1,27 @@
 """One GPU in two shares: the two streams' times, one memory, and the same end for every request."""
 
 from dataclasses import replace
-from math import inf
 
 import pytest
+import served
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from served import Request, drive, jobs_of
 
-from foretide.simulator.job import Job
 from foretide.simulator.partition import PartitionedReplica, replica_of
-from foretide.simulator.profiles import Deployment, Partition, Profile, StepTimes
+from foretide.simulator.profiles import Partition
 from foretide.simulator.replica import Replica
 
-STEPS = StepTimes(10.0, 0.5, 0.001, 8.0, 0.02, 1e-6)
-PLAIN = Deployment(Profile("test", "test", 1, STEPS, kv_tokens=10_000, source="a test"))
+PLAIN = replace(served.PLAIN, kv_tokens=10_000)
 HALVES = replace(PLAIN, partition=Partition(0.5, 0.4))
-Request = tuple[float, int, int]
 
 
 def serve(replica: Replica, requests: list[Request]) -> dict[int, tuple[float, float]]:
-    ended = {}
-
-    def proceed() -> None:
-        replica.proceed()
+    def within_bounds() -> None:
         assert replica.kv_used <= replica.kv_tokens
         assert replica.running <= replica.deployment.max_num_seqs
-        for job, at in replica.done:
-            ended[job.index] = (job.first, at)
-        replica.done.clear()
 
-    for index, (arrival, prompt, output) in enumerate(requests):
-        while replica.next_event <= arrival:
-            proceed()
-        replica.submit(Job(index, arrival, prompt, output), arrival)
-    while replica.next_event < inf:
-        proceed()
-    return ended
+    return drive(replica, jobs_of(requests), within_bounds)
 
 
 @pytest.mark.parametrize(("share", "knee", "slower"), [(0.5, 0.4, 1.0), (0.8, 0.4, 2.0), (0.25, 0.9, 1.2)])

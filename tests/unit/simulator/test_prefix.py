@@ -11,18 +11,16 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from served import PLAIN, drive
 
 from foretide.policies.flow import frozen
 from foretide.simulator.fleet import Fleet, StartTier
 from foretide.simulator.job import Job
 from foretide.simulator.prefix import PrefixCache
-from foretide.simulator.profiles import Deployment, Profile, StepTimes
 from foretide.simulator.replica import Replica
 from foretide.simulator.requests import Blocks, RequestTrace, read_requests
 
 BLOCK, HASHED = 4, 12
-STEPS = StepTimes(10.0, 0.5, 0.001, 8.0, 0.02, 1e-6)
-PLAIN = Deployment(Profile("test", "test", 1, STEPS, kv_tokens=100_000, source="a test"))
 CACHED = replace(PLAIN, prefix_cache=True)
 
 
@@ -103,24 +101,12 @@ def test_what_is_found_is_what_a_list_of_blocks_would_hold(given_ways: list[Ways
     assert one_after_another(replica, jobs) == expected
 
 
-def drive(replica: Replica, jobs: list[Job]) -> dict[int, tuple[float, float]]:
-    ended = {}
-
-    def proceed() -> None:
-        replica.proceed()
+def at_once(replica: Replica, jobs: list[Job]) -> dict[int, tuple[float, float]]:
+    def within_bounds() -> None:
         assert replica.kv_used <= replica.kv_tokens
-        for job, at in replica.done:
-            ended[job.index] = (job.first, at)
-        replica.done.clear()
+        assert all(0 <= replica.cached_tokens(job) < job.prompt for job in jobs)
 
-    for job in sorted(jobs, key=lambda each: each.arrival):
-        while replica.next_event <= job.arrival:
-            proceed()
-        assert 0 <= replica.cached_tokens(job) < job.prompt
-        replica.submit(job, job.arrival)
-    while replica.next_event < inf:
-        proceed()
-    return ended
+    return drive(replica, sorted(jobs, key=lambda job: job.arrival), within_bounds)
 
 
 arrivals = st.lists(st.floats(0, 1), min_size=20, max_size=20)
@@ -133,7 +119,7 @@ def test_at_once_and_in_any_room_all_end_and_the_cache_is_never_exceeded(
 ) -> None:
     jobs = [way.job(index, at[index]) for index, way in enumerate(given_ways)]
     replica = Replica(replace(CACHED, kv_tokens=room, block_tokens=BLOCK, chunk=32))
-    ended = drive(replica, jobs)
+    ended = at_once(replica, jobs)
     assert sorted(ended) == list(range(len(jobs)))
     assert replica.output_tokens == sum(job.output for job in jobs)
     assert replica.prompt_tokens == sum(job.prompt for job in jobs)
@@ -149,7 +135,7 @@ def test_prompts_that_share_nothing_take_as_long_as_without_a_cache(given_ways: 
             job.blocks = tuple(1000 * job.index + place for place in range(len(job.blocks)))
         return made
 
-    assert drive(Replica(CACHED), jobs()) == drive(Replica(PLAIN), jobs())
+    assert at_once(Replica(CACHED), jobs()) == at_once(Replica(PLAIN), jobs())
 
 
 @settings(max_examples=60, deadline=None)

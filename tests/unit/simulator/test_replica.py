@@ -12,18 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
+from served import PLAIN, STEPS, Request, serve
 
 from foretide.policies.flow import frozen
 from foretide.simulator.fleet import Fleet, RequestOutcome, StartTier
-from foretide.simulator.profiles import Deployment, Profile, StepTimes, find_profile, profiles
+from foretide.simulator.profiles import Deployment, Profile, find_profile, profiles
 from foretide.simulator.replica import Job, Replica
 from foretide.simulator.requests import RequestTrace
-
-Request = tuple[float, int, int]
-"""Arrival in seconds, prompt tokens, output tokens."""
-
-STEPS = StepTimes(10.0, 0.5, 0.001, 8.0, 0.02, 1e-6)
-PLAIN = Deployment(Profile("test", "test", 1, STEPS, kv_tokens=100_000, source="a test"))
 
 
 class SlowMotion(Replica):
@@ -47,25 +42,6 @@ class Watched(Replica):
     def proceed(self) -> None:
         super().proceed()
         self.used.append(self.kv_used)
-
-
-def serve(replica: Replica, requests: list[Request]) -> dict[int, tuple[float, float]]:
-    """Index -> (first token, end), in seconds."""
-    ended = {}
-
-    def proceed() -> None:
-        replica.proceed()
-        for job, at in replica.done:
-            ended[job.index] = (job.first, at)
-        replica.done.clear()
-
-    for index, (arrival, prompt, output) in enumerate(requests):
-        while replica.next_event <= arrival:
-            proceed()
-        replica.submit(Job(index, arrival, prompt, output), arrival)
-    while replica.next_event < inf:
-        proceed()
-    return ended
 
 
 def by_hand(deployment: Deployment, requests: list[Request]) -> dict[int, tuple[float, float]]:

@@ -4,13 +4,12 @@ from dataclasses import replace
 from math import inf
 
 import pytest
+import served
 
 from foretide.simulator.job import Job
-from foretide.simulator.profiles import Deployment, Profile, StepTimes
 from foretide.simulator.roles import DecodeReplica, PrefillReplica
 
-STEPS = StepTimes(10.0, 0.5, 0.001, 8.0, 0.02, 1e-6)
-PLAIN = Deployment(Profile("test", "test", 1, STEPS, kv_tokens=10_000, source="a test"))
+PLAIN = replace(served.PLAIN, kv_tokens=10_000)
 
 
 def prefilled(index: int, prompt: int, output: int) -> Job:

@@ -248,6 +248,22 @@ def test_an_unknown_model_names_those_that_are_there(tmp_path: Path) -> None:
     assert "Llama-3.1-8B" in line
 
 
+def test_a_scenario_brings_its_own_profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("decode_a_ms", "decode_b_ms", "decode_c_ms", "prefill_a_ms", "prefill_b_ms", "prefill_c_ms")
+    row = {"model": "GPT-9", "gpu": "H100", "tp": 1, "steps": dict.fromkeys(names, 1.0), "kv_tokens": 5, "source": "x"}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"profiles": [row]}))
+    deployment = {"model": "GPT-9", "gpu": "H100", "tp": 1}
+    found = load_scenario(saved(tmp_path, deployment=deployment | {"profiles": "mine.yaml"}))
+    assert found.deployment.profile.source == "x"
+    monkeypatch.setenv("FORETIDE_PROFILES", str(tmp_path / "mine.yaml"))
+    assert load_scenario(saved(tmp_path, deployment=deployment)).deployment.profile.kv_tokens == 5
+
+
+def test_a_scenarios_profiles_that_cannot_be_are_told_with_the_rest(tmp_path: Path) -> None:
+    (line,) = problems(tmp_path, deployment={"model": "GPT-9", "gpu": "H100", "profiles": "none.yaml"})
+    assert line.endswith("none.yaml: no such file or folder; correct the path")
+
+
 def test_an_unknown_field_of_the_workload_is_named(tmp_path: Path) -> None:
     (line,) = problems(tmp_path, workload={"mean_rps": 2.0, "speed": 1})
     assert line == "workload.speed: 1: unknown field; remove it or correct its name"
@@ -368,6 +384,17 @@ def test_a_replay_takes_the_first_setting_of_a_knob(tmp_path: Path) -> None:
     found = load_scenario(saved(tmp_path, policies={"hpa": {"target": [3, 5, 8]}}))
     assert found.knob("hpa", "target") == 3.0
     assert found.knob("foretide", "target") is None
+
+
+def test_settings_may_be_words(tmp_path: Path) -> None:
+    policies = {"dynamo": {"predictor": ["kalman"], "load_loop": ["off"]}, "keda": {"credit": [False]}}
+    found = load_scenario(saved(tmp_path, policies=policies))
+    assert found.knobs == {"dynamo": {"predictor": (2.0,), "load_loop": (0.0,)}, "keda": {"credit": (0.0,)}}
+
+
+def test_a_word_that_no_setting_knows_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadScenario, match=r"policies\.dynamo\.predictor\[0\]: sarima: "):
+        load_scenario(saved(tmp_path, policies={"dynamo": {"predictor": ["sarima"]}}))
 
 
 @pytest.mark.parametrize(("text", "value"), [("500ms", 0.5), ("5m", 300.0), ("1m30s", 90.0), ("1.5h", 5400.0)])

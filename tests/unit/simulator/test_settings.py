@@ -5,23 +5,32 @@ from pydantic import TypeAdapter, ValidationError
 
 from foretide.policies.behavior import HPA_DEFAULT
 from foretide.simulator.dynamo import PREDICTORS
-from foretide.simulator.settings import WORDS, Setting, behavior_of, number_of
+from foretide.simulator.settings import WORDS, Settings, behavior_of
 
-SETTING = TypeAdapter(Setting)
+SETTINGS = TypeAdapter(Settings)
 
 
 @pytest.mark.parametrize(
-    ("written", "number"),
-    [("arima", 1.0), ("prophet", 3.0), ("off", 0.0), ("on", 1.0), (True, 1.0), (2.5, 2.5), ("7", 7.0)],
+    ("name", "written", "number"),
+    [
+        ("predictor", "arima", 1.0),
+        ("predictor", "prophet", 3.0),
+        ("variant", "arima", 2.0),
+        ("load_loop", "off", 0.0),
+        ("credit", "on", 1.0),
+        ("credit", True, 1.0),
+        ("target", 2.5, 2.5),
+        ("target", "7", 7.0),
+    ],
 )
-def test_words_stand_for_numbers(written: Any, number: float) -> None:
-    assert SETTING.validate_python(written) == number
+def test_words_stand_for_numbers_of_their_own_setting(name: str, written: Any, number: float) -> None:
+    assert SETTINGS.validate_python({name: [written]}) == {name: [number]}
 
 
-def test_words_that_nobody_knows_stay_words_and_are_refused() -> None:
-    assert number_of("oracle") == "oracle"
+@pytest.mark.parametrize("given", [{"predictor": ["oracle"]}, {"target": ["arima"]}, {"target": []}, {"target": 3}, 7])
+def test_words_that_a_setting_does_not_know_and_what_is_no_list_are_refused(given: Any) -> None:
     with pytest.raises(ValidationError):
-        SETTING.validate_python("oracle")
+        SETTINGS.validate_python(given)
 
 
 def test_the_predictors_are_those_of_the_planner_in_the_same_order() -> None:
