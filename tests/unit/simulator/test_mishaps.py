@@ -93,6 +93,16 @@ def test_a_slowdown_in_the_middle_of_an_answer_begins_with_the_next_step_and_end
     assert slow.outcome().ttft_s[0] == usual.outcome().ttft_s[0]
 
 
+def test_an_arrival_just_after_a_slowdown_undoes_none_of_the_steps_before_it() -> None:
+    """It cuts the step under way, which began at the old speed."""
+    long, short = (0.0, 100, 1000), (5.003, 10, 1)
+    faults = (Slowdown(at=5.0, factor=3.0),)
+    disturbed, alone = (fleet(requests(*rows), Conditions(faults=faults)) for rows in ((long, short), (long,)))
+    for made in (disturbed, alone):
+        made.advance(100.0)
+    assert disturbed.outcome().e2e_s[0] == pytest.approx(alone.outcome().e2e_s[0], abs=0.1)
+
+
 def test_a_slowdown_by_one_changes_nothing_but_rounding() -> None:
     arrivals = steady(300)
     faults = tuple(Slowdown(at=float(at), duration_s=0.5, factor=1.0) for at in range(1, 60))
