@@ -1,11 +1,11 @@
 """The oracle: what perfect knowledge of demand, and of the run's result, would have paid. Hindsight is allowed here.
 
 A plan is the cheapest sequence of counts for the true work, with a start paid for from its order on, found by dynamic
-programming (`right_sizing`). A bin's cost is its GPU time and a price for each request that it is expected to miss: the
-capacity table says how fast misses grow beyond the limit. The price is found by bisection over full simulated runs: the
-cheapest plan whose joint attainment is what the promise amounts to (its strictest percentile), and between it and the
-next cheaper one, the earliest moment to change over. Runs of other policies that keep the promise are candidates as
-well, and so is the smaller of the best two at every moment; so the oracle is never dearer than a policy that keeps it.
+programming (`right_sizing`). Two kinds: one pays a price for each request that a bin is expected to miss, as the
+capacity table says how fast misses grow beyond the limit; the other carries a margin of every bin's work. Price and
+margin are found by bisection over full simulated runs: the cheapest plan whose joint attainment is what the promise
+amounts to (its strictest percentile). Runs of other policies that keep the promise are candidates as well, and so is
+the smaller of the best two at every moment; so the oracle is never dearer than a policy that keeps it.
 
 What is NOT promised: the optimum over all plans. Bins are planned as if no queue went from one to the next; the runs
 show what became of that. It bounds the compared policies, not every conceivable one.
@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from foretide.policies.flow import REQUESTS, CapacityTable, Floats
+from foretide.policies.flow import REQUESTS, Floats
 from foretide.simulator.autoscaler import Choice, View
 from foretide.simulator.right_sizing import cheapest
 from foretide.simulator.rivals import demand_rows
@@ -28,9 +28,12 @@ NAME = "oracle"
 BIN_S = 30.0
 """Work is looked at in bins of this length: shorter than a cold start, long enough to average over requests."""
 LEAD_QUANTILE = 0.9
-PRICES = (1e-3, 1e3)
+PRICES = (1e-2, 1e2)
 """Replica-seconds that a missed request may cost, between which the right price is sought."""
-ROUNDS, SPLICES = 6, 4
+MARGINS = (0.7, 1.4)
+"""Shares of the work that counts may have to carry."""
+ROUNDS = 6
+"""Of either search."""
 USUAL_STEEPNESS = 20.0
 """Where the capacity table does not know its own: a tenth beyond the limit, seven times as many misses."""
 
@@ -84,12 +87,15 @@ class _Search:
         self._done = 0
         self._required = required_joint(bench.scenario.objective)
         rows = demand_rows(bench.trace, start=0.0, end=bench.duration_s + BIN_S, step=BIN_S)
+        capacity, most = bench.service.capacity, bench.scenario.max_replicas
+        self._work = bench.service.work.of(rows)
+        self._limits = np.array([capacity.total(count) for count in range(most + 1)])
         self._missed = missed(
-            work=bench.service.work.of(rows),
+            work=self._work,
             requests=BIN_S * rows[:, REQUESTS],
-            capacity=bench.service.capacity,
+            limits=self._limits,
             allowed=1.0 - self._required,
-            most=bench.scenario.max_replicas,
+            steepness=capacity.steepness or USUAL_STEEPNESS,
         )
 
     def keeps(self, run: PolicyRun) -> bool:
@@ -100,45 +106,37 @@ class _Search:
 
     def best(self) -> PolicyRun:
         """The cheapest plan found that keeps the promise; where none does, the one that comes nearest to it."""
-        dear, cheap, runs = self._prices()
-        if dear is not None and cheap is not None:
-            runs += self._splices(dear, cheap)
+        runs = [
+            *self._bisected(lambda log: self.priced(float(np.exp(log))), *np.log(PRICES)),
+            *self._bisected(self.covered, *MARGINS),
+        ]
         kept = [run for run in runs if self.keeps(run)]
         return min(kept, key=lambda run: run.gpu_hours) if kept else max(runs, key=self.joint)
 
-    def _prices(self) -> tuple[Orders | None, Orders | None, list[PolicyRun]]:
-        """Bisection for the smallest price that keeps the promise: plans just above and just below it, and all runs."""
-        low, high = np.log(PRICES)
-        dear = cheap = None
+    def _bisected(self, plan: Callable[[float], Orders], low: float, high: float) -> list[PolicyRun]:
+        """The runs of a search for the smallest value that keeps the promise; attainment all but grows with it."""
         runs = []
-        for round_ in range(ROUNDS + SPLICES):
-            if round_ >= ROUNDS and dear is not None and cheap is not None:
-                break
+        for _ in range(ROUNDS):
             middle = (low + high) / 2
-            orders = self.plan(float(np.exp(middle)))
-            runs.append(self.run(orders))
-            if self.keeps(runs[-1]):
-                high, dear = middle, orders
-            else:
-                low, cheap = middle, orders
-        return dear, cheap, runs
-
-    def _splices(self, dear: Orders, cheap: Orders) -> list[PolicyRun]:
-        """Where counts are few, a price changes many bins at once: bisection for how long the dear plan is needed."""
-        low, high = 0.0, self._bench.duration_s
-        runs = []
-        for _ in range(SPLICES):
-            middle = (low + high) / 2
-            runs.append(self.run(spliced(dear, cheap, at=middle)))
+            runs.append(self.run(plan(middle)))
             low, high = (low, middle) if self.keeps(runs[-1]) else (middle, high)
         return runs
 
-    def plan(self, price: float) -> Orders:
+    def priced(self, price: float) -> Orders:
         """Orders for the cheapest counts when a missed request costs `price` replica-seconds."""
+        return self._plan(price * self._missed)
+
+    def covered(self, margin: float) -> Orders:
+        """Orders for the cheapest counts that carry `margin` x the work of every bin, as far as any count does."""
+        enough = self._limits[None, :] >= margin * self._work[:, None]
+        enough[:, -1] = True
+        return self._plan(np.where(enough, 0.0, np.inf))
+
+    def _plan(self, penalty: Floats) -> Orders:
         bench = self._bench
         cold = bench.scenario.cold_start
         lead = lead_s(cold.median_s, cold.sigma)
-        stage = BIN_S * np.arange(bench.scenario.max_replicas + 1.0) + price * self._missed
+        stage = BIN_S * np.arange(bench.scenario.max_replicas + 1.0) + penalty
         stage[:, : bench.scenario.min_replicas] = np.inf
         counts = cheapest(stage, rise=lead, first=bench.initial)
         wanted = rolling_maximum(counts, 1 + int(np.ceil(lead / BIN_S)))
@@ -154,18 +152,18 @@ class _Search:
         told = self._progress
         if told is None:
             return None
-        return lambda share: told((round_ - 1 + share) / (ROUNDS + SPLICES + 1))
+        return lambda share: told((round_ - 1 + share) / (2 * ROUNDS + 1))
 
 
-def missed(*, work: Floats, requests: Floats, capacity: CapacityTable, allowed: float, most: int) -> Floats:
-    """Requests of each bin expected to miss with each count, (T, most + 1): all of them with none.
+def missed(*, work: Floats, requests: Floats, limits: Floats, allowed: float, steepness: float) -> Floats:
+    """Requests of each bin expected to miss with each count, (T, counts); `limits` is the work/s that a count carries.
 
-    At the limit the allowed share misses; at (1 + x) times the limit, exp(steepness x) times as many.
+    At the limit the allowed share misses; at (1 + x) times the limit, exp(steepness x) times as many, at most all.
     """
-    limits = np.array([capacity.total(count) for count in range(1, most + 1)])
-    over = work[:, None] / limits[None, :] - 1.0
-    share = np.minimum(1.0, allowed * np.exp(np.minimum(50.0, (capacity.steepness or USUAL_STEEPNESS) * over)))
-    return np.asarray(requests[:, None] * np.column_stack([np.ones(len(work)), share]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        over = np.nan_to_num(work[:, None] / limits[None, :], nan=0.0, posinf=np.inf) - 1.0
+    share = np.minimum(1.0, allowed * np.exp(np.minimum(50.0, steepness * over)))
+    return np.asarray(requests[:, None] * share)
 
 
 def lead_s(median_s: float, sigma: float) -> float:
@@ -177,12 +175,6 @@ def rolling_maximum(values: Floats, ahead: int) -> Floats:
     """The largest of each value and the `ahead` that follow it."""
     padded = np.concatenate([values, np.full(ahead, values[-1])])
     return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, ahead + 1).max(axis=1), dtype=np.float64)
-
-
-def spliced(first: Orders, then: Orders, *, at: float) -> Orders:
-    """The orders of `first` up to `at`, those of `then` afterwards."""
-    later = [order for order in then if order[0] > at]
-    return (*[order for order in first if order[0] <= at], (at, standing(then, at)), *later)
 
 
 def lower_of(one: Orders, other: Orders) -> Orders:
