@@ -9,6 +9,7 @@ import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,6 +55,13 @@ RUNS = (
 )
 
 
+TRIED: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("blocks of 16", {}),
+    ("tokens", {"block_tokens": 1}),
+    ("blocks of 16, reused after a preemption", {"prefix_cache": True}),
+)
+
+
 def figures(times: Array) -> Array:
     """Mean, p50, p90, p99."""
     return np.array([times.mean(), *np.percentile(times, [50, 90, 99])])
@@ -78,6 +86,17 @@ def table_of(run: Run, folder: Path) -> tuple[list[str], float]:
     return lines, worst
 
 
+def tried(folder: Path) -> list[str]:
+    """The worst error of each run with memory counted in other ways."""
+    lines = ["Worst errors with memory counted in other ways:", "", f"| memory | {' | '.join(r.name for r in RUNS)} |"]
+    lines.append("|---|" + "---|" * len(RUNS))
+    for name, changes in TRIED:
+        runs = [replace(run, deployment=replace(run.deployment, **changes)) for run in RUNS]
+        worst = " | ".join(f"{100 * table_of(run, folder)[1] * run.target:.1f} %" for run in runs)
+        lines.append(f"| {name} | {worst} |")
+    return lines
+
+
 def main() -> int:
     folder = Path(os.environ["FORETIDE_DATA"])
     lines = [
@@ -94,7 +113,7 @@ def main() -> int:
     for run in RUNS:
         rows, over = table_of(run, folder)
         lines, worst = lines + rows, max(worst, over)
-    lines += ["", "Memory is counted in tokens, not in blocks of 16, and nothing is reused after a preemption."]
+    lines += ["", "Memory is counted in blocks of 16 tokens, and nothing is reused after a preemption.", *tried(folder)]
     print("\n".join(lines))
     write_section("r1", lines)
     return int(worst > 1.0)

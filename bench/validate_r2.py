@@ -55,7 +55,7 @@ class Row:
     @property
     def kv_limited(self) -> bool:
         """All clients at the end of a mean request would not fit into the cache."""
-        room = self.deployment.kv_tokens or self.deployment.profile.kv_tokens
+        room = self.deployment.room
         return self.clients * (self.isl + self.osl) * (1 + LEAST_SHARE) / 2 > room
 
     @property

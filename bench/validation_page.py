@@ -1,4 +1,4 @@
-"""docs/benchmarks/validation.md, one section per benchmark; each benchmark rewrites its own."""
+"""docs/benchmarks/validation.md and its like, one section per benchmark; each benchmark rewrites its own."""
 
 from pathlib import Path
 
@@ -10,15 +10,15 @@ Simulated errors are simulated minus measured, over measured.
 """
 
 
-def write_section(name: str, lines: list[str]) -> None:
+def write_section(name: str, lines: list[str], *, path: Path = PAGE, head: str = HEAD) -> None:
     """Replaces the section between this name's marks, or adds it at the end; other sections stay as they are."""
     begin, end = f"<!-- {name} begins -->", f"<!-- {name} ends -->"
     section = "\n".join([begin, *lines, end])
-    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else HEAD
+    page = path.read_text(encoding="utf-8") if path.exists() else head
     if begin in page:
         before, rest = page.split(begin, 1)
         page = before + section + rest.split(end, 1)[1]
     else:
         page = f"{page.rstrip()}\n\n{section}\n"
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page, encoding="utf-8")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")

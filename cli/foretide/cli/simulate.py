@@ -18,8 +18,9 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from foretide.cli.layout import Laid, Layout
 from foretide.cli.problems import BadInput
-from foretide.cli.profile import Profiles, known_profile
+from foretide.cli.profile import Profiles, deployed, known_profile
 from foretide.cli.replay import Format, in_one_line
 
 if TYPE_CHECKING:
@@ -56,7 +57,42 @@ def simulate_command(  # noqa: PLR0913 (one for each option)
         Path, typer.Option("--out", metavar="DIR", help="Folder for the files; made if needed.", show_default=False)
     ],
     tp: Annotated[int, typer.Option("--tp", min=1, help="GPUs per replica (tensor parallelism).")] = 1,
-    replicas: Annotated[int, typer.Option("--replicas", min=1, help="Replicas behind one door.")] = 1,
+    replicas: Annotated[
+        int | None, typer.Option("--replicas", min=1, help="Replicas behind one door.", show_default="1")
+    ] = None,
+    routing: Annotated[
+        str | None,
+        typer.Option(
+            "--routing",
+            metavar="NAME",
+            help="round-robin, least-outstanding, queue-and-kv or prefix-aware.",
+            show_default="least-outstanding",
+        ),
+    ] = None,
+    layout: Annotated[
+        Layout, typer.Option("--layout", help="Prompts and generation together, in two pools, or in shares of a GPU.")
+    ] = Layout.AGGREGATED,
+    prefill_replicas: Annotated[
+        int | None, typer.Option("--prefill-replicas", metavar="P", min=1, help="Disaggregated.", show_default="1")
+    ] = None,
+    decode_replicas: Annotated[
+        int | None, typer.Option("--decode-replicas", metavar="D", min=1, help="Disaggregated.", show_default="1")
+    ] = None,
+    link_gbps: Annotated[
+        float | None, typer.Option("--link-gbps", help="Into each decode replica, gigabits/s.", show_default="200")
+    ] = None,
+    kv_bytes: Annotated[
+        int | None, typer.Option("--kv-bytes", min=1, help="Of a token in the cache.", show_default="the model's")
+    ] = None,
+    prefill_share: Annotated[
+        float | None, typer.Option("--prefill-share", help="Of a partitioned GPU.", show_default="0.5")
+    ] = None,
+    decode_knee: Annotated[
+        float | None, typer.Option("--decode-knee", help="Share at which decoding is full speed.", show_default="0.5")
+    ] = None,
+    prefix_cache: Annotated[
+        bool, typer.Option("--prefix-cache", help="Reuse prefixes; needs hash ids in the trace.")
+    ] = False,
     max_num_seqs: Annotated[int, typer.Option("--max-num-seqs", min=1, help="Requests in one batch.")] = 256,
     chunk: Annotated[int, typer.Option("--chunk", min=1, help="Tokens per step (max_num_batched_tokens).")] = 2048,
     kv_tokens: Annotated[
@@ -78,23 +114,29 @@ def simulate_command(  # noqa: PLR0913 (one for each option)
 
     Writes requests.parquet and summary.json to DIR.
     """
-    from foretide.simulator.calibrate import simulate
-    from foretide.simulator.profiles import Deployment
-
     _check_speed(speed_factor, calibrate, calibrate_first)
+    _check_routing(routing)
+    laid = Laid(
+        layout, replicas, routing, prefill_replicas, decode_replicas, link_gbps, kv_bytes, prefill_share, decode_knee
+    )
+    laid.check(prefix_cache=prefix_cache, calibrate=calibrate)
     profile = known_profile(model, gpu, tp, profiles)
-    deployment = Deployment(profile, max_num_seqs=max_num_seqs, chunk=chunk, kv_tokens=kv_tokens)
+    deployment = deployed(
+        profile, max_num_seqs=max_num_seqs, chunk=chunk, kv_tokens=kv_tokens, prefix_cache=prefix_cache
+    )
     with in_one_line():
         trace, names = _trace(requests)
-        speed = _speed(deployment, speed_factor, calibrate, first=calibrate_first, replicas=replicas)
+        if prefix_cache and trace.blocks is None:
+            raise BadInput(field="--prefix-cache", value=requests.name, fix="needs hash_ids of prompts in this file")
+        speed = _speed(deployment, speed_factor, calibrate, first=calibrate_first, replicas=replicas or 1)
         deployment = replace(deployment, speed_factor=speed.factor)
         begun = time.perf_counter()
         with _fits():
-            found = simulate(deployment=deployment, trace=trace, replicas=replicas)
+            found = laid.serve(deployment, trace)
         took = time.perf_counter() - begun
-    summary = _summary(found, deployment, replicas=replicas, speed=speed, wall_seconds=took)
+    summary = _summary(found, deployment, laid=laid, speed=speed, wall_seconds=took)
     _write(out, trace, names, found, summary)
-    _print(summary, output)
+    _print(summary, output, shown=laid.shown())
 
 
 def _check_speed(speed_factor: float | None, calibrate: Path | None, first: int | None) -> None:
@@ -104,6 +146,13 @@ def _check_speed(speed_factor: float | None, calibrate: Path | None, first: int 
         raise BadInput(field="--speed-factor", value=speed_factor, fix="give a finite number above 0")
     if first is not None and calibrate is None:
         raise BadInput(field="--calibrate-first", value=first, fix="needs --calibrate with a file of measured times")
+
+
+def _check_routing(name: str | None) -> None:
+    from foretide.simulator.routing import NAMES
+
+    if name is not None and name not in NAMES:
+        raise BadInput(field="--routing", value=name, fix=f"give one of {', '.join(NAMES)}")
 
 
 def _trace(path: Path) -> tuple["RequestTrace", list[Any]]:
@@ -151,7 +200,7 @@ def _fits() -> Iterator[None]:
 
 
 def _summary(
-    found: "RequestOutcome", deployment: "Deployment", *, replicas: int, speed: Speed, wall_seconds: float
+    found: "RequestOutcome", deployment: "Deployment", *, laid: Laid, speed: Speed, wall_seconds: float
 ) -> dict[str, Any]:
     from foretide.simulator.score import percentiles
 
@@ -161,10 +210,10 @@ def _summary(
         "model": profile.model,
         "gpu": profile.gpu,
         "tp": profile.tp,
-        "replicas": replicas,
+        **laid.told(),
         "max_num_seqs": deployment.max_num_seqs,
         "chunk": deployment.chunk,
-        "kv_tokens": deployment.kv_tokens or profile.kv_tokens,
+        "kv_tokens": deployment.room,
         "speed_factor": speed.factor,
         "speed_factor_source": speed.source,
         "profile_source": profile.provenance,
@@ -200,7 +249,7 @@ def _write(
         raise BadInput(field="--out", value=out, fix=f"{error.strerror}; name a folder that can be written") from error
 
 
-def _print(summary: dict[str, Any], output: Format) -> None:
+def _print(summary: dict[str, Any], output: Format, *, shown: str) -> None:
     if output is Format.JSON:
         typer.echo(json.dumps(summary, indent=2))
     elif output is Format.YAML:
@@ -209,7 +258,7 @@ def _print(summary: dict[str, Any], output: Format) -> None:
         console = Console(highlight=False)
         console.print(times_table(summary))
         factor, source = summary["speed_factor"], summary["speed_factor_source"]
-        deployment = f"{summary['replicas']} x {summary['model']} on {summary['gpu']} TP{summary['tp']}"
+        deployment = f"{shown} x {summary['model']} on {summary['gpu']} TP{summary['tp']}"
         console.print(f"{deployment}, speed factor {factor:.3f}: {source}", markup=False, soft_wrap=True)
 
 

@@ -18,6 +18,7 @@ from foretide.policies.flow import Floats, frozen
 from foretide.simulator.fleet import Fleet, RequestOutcome, StartTier
 from foretide.simulator.profiles import Deployment
 from foretide.simulator.requests import BadTrace, RequestTrace, read_requests, read_table
+from foretide.simulator.routing import DEFAULT
 
 SLOWEST, FASTEST = 10.0, 0.1
 """A factor outside these bounds says that the profile is not this engine's."""
@@ -77,10 +78,10 @@ def fit_speed_factor(
     return float(brentq(excess, FASTEST, SLOWEST, xtol=TOLERANCE))
 
 
-def simulate(*, deployment: Deployment, trace: RequestTrace, replicas: int) -> RequestOutcome:
+def simulate(*, deployment: Deployment, trace: RequestTrace, replicas: int, routing: str = DEFAULT) -> RequestOutcome:
     """The whole trace on replicas that are ready from the start. Raises ValueError for a request that never fits."""
     never = StartTier(1.0, 0.0)
-    fleet = Fleet(deployment=deployment, trace=trace, replicas=replicas, cold_start=never, seed=0)
+    fleet = Fleet(deployment=deployment, trace=trace, replicas=replicas, cold_start=never, seed=0, routing=routing)
     fleet.advance(inf)
     return fleet.outcome()
 

@@ -63,7 +63,7 @@ def _refuse(deployment: Deployment, *, clients: int, prompt_tokens: Tokens, outp
         raise ValueError(f"clients: {clients}: a closed loop needs at least 1")
     if len(prompt_tokens) != len(output_tokens):
         raise ValueError(f"output_tokens: {len(output_tokens)} rows: give one for each of {len(prompt_tokens)} prompts")
-    room = deployment.kv_tokens or deployment.profile.kv_tokens
+    room = deployment.room
     longest = int(np.max(prompt_tokens + output_tokens, initial=0))
     if longest > room:
         raise ValueError(f"kv_tokens: {room}: a request of {longest} tokens never fits; raise it or drop the request")

@@ -118,7 +118,8 @@ def fit_steps(observed: Observed, prior: StepTimes) -> Fitted:
     steps = prior
     for form in forms[: chosen + 1]:
         steps = _solved(observed, form, np.ones(len(observed), dtype=np.bool_), steps)
-    steps = replace(steps, **{name: float(f"{getattr(steps, name):.6g}") for name in NAMES})
+    rounded: dict[str, Any] = {name: float(f"{getattr(steps, name):.6g}") for name in NAMES}
+    steps = replace(steps, **rounded)
     found = observed.predict(steps)
     return Fitted(
         steps=steps,
@@ -144,7 +145,7 @@ def _names(steps: StepTimes) -> tuple[str, ...]:
 
 def _lifted(prior: StepTimes) -> StepTimes:
     """The prior with every coefficient above 0, so that it has a logarithm."""
-    raised: dict[str, float] = {}
+    raised: dict[str, Any] = {}
     for name, (neighbour, share) in USUAL.items():
         if getattr(prior, name) <= 0:
             raised[name] = max(share * raised.get(neighbour, getattr(prior, neighbour)), LEAST_MS)
@@ -153,9 +154,10 @@ def _lifted(prior: StepTimes) -> StepTimes:
 
 def _moved(steps: StepTimes, logs: Floats) -> StepTimes:
     names = _names(steps)
-    return replace(
-        steps, **{name: getattr(steps, name) * float(np.exp(log)) for name, log in zip(names, logs, strict=True)}
-    )
+    moved: dict[str, Any] = {
+        name: getattr(steps, name) * float(np.exp(log)) for name, log in zip(names, logs, strict=True)
+    }
+    return replace(steps, **moved)
 
 
 def _forms(prior: StepTimes) -> list[_Form]:

@@ -1,31 +1,34 @@
-"""A fleet of replicas behind one door: least-outstanding routing, cold starts, draining, and what all of it costs.
+"""A fleet of replicas behind one door: routing, cold starts, draining, and what all of it costs.
 
 Driven from event to event; between two calls of `advance` nothing happens. Requests that find no ready replica wait at
-the door. The n-th start of a run takes the same time whatever the policy (common random numbers).
+the door. The n-th start of a run takes the same time whatever the policy (common random numbers). `Conditions` say how
+replicas start, how many there is room for, and what goes wrong.
 
 Two ways to use it: with a trace and `scale` (replay, demo), or with replicas managed from outside and requests
 submitted one by one (the fleet twin). What is NOT promised: that both at once make sense.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from math import exp, inf, nan
+from math import inf
 
-import numpy as np
-
-from foretide.policies.flow import Floats, frozen
+from foretide.simulator import meter
+from foretide.simulator.agenda import Agenda
+from foretide.simulator.conditions import QUIET, Conditions
+from foretide.simulator.ledger import Ledger, RequestOutcome
+from foretide.simulator.member import Member, Observation, PodCounters, Ready
+from foretide.simulator.mishaps import Mishaps
+from foretide.simulator.orders import Orders
+from foretide.simulator.partition import replica_of
 from foretide.simulator.profiles import Deployment
-from foretide.simulator.replica import Job, Replica
-from foretide.simulator.requests import RequestTrace
+from foretide.simulator.replica import Job
+from foretide.simulator.requests import BLOCK_TOKENS, RequestTrace
+from foretide.simulator.routing import DEFAULT, router
+from foretide.simulator.starts import StartTier
 
-
-@dataclass(frozen=True, slots=True)
-class StartTier:
-    """A lognormal cold start: median in seconds, sigma of the log."""
-
-    median_s: float
-    sigma: float
+__all__ = ["Fleet", "FleetCounts", "Member", "Observation", "PodCounters", "RequestOutcome", "StartTier"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,76 +39,16 @@ class FleetCounts:
     ready: int
     starting: int
     draining: int
-
-
-@dataclass(frozen=True, slots=True)
-class PodCounters:
-    """One engine's counters, cumulative since its start, and gauges. Tokens are those of finished requests."""
-
-    finished: int
-    running: int
-    waiting: int
-    prompt_tokens: int
-    output_tokens: int
-    kv_usage: float
-    """Share of the KV cache in use, 0-1."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RequestOutcome:
-    """What became of each request, in order of arrival: seconds, NaN where unfinished; no TPOT for a single token."""
-
-    arrival_s: Floats
-    ttft_s: Floats
-    tpot_s: Floats
-    e2e_s: Floats
-    cold_started: np.ndarray[tuple[int], np.dtype[np.bool_]]
-    """True where it waited at the door for a starting replica."""
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One finished request of a replica, as an engine would put it into its histograms."""
-
-    ttft_s: float
-    tpot_s: float
-    e2e_s: float
-    prompt_tokens: int
-    output_tokens: int
-
-
-class Member:
-    """One replica of the fleet, from order to end. Times in seconds; infinite until they come."""
-
-    __slots__ = (
-        "busy_s",
-        "busy_since",
-        "draining",
-        "gone_at",
-        "name",
-        "number",
-        "observed",
-        "ordered_at",
-        "ready_at",
-        "replica",
-    )
-
-    def __init__(self, number: int, name: str, replica: Replica, ordered_at: float, ready_at: float) -> None:
-        self.number = number
-        self.name = name
-        self.replica = replica
-        self.ordered_at = ordered_at
-        self.ready_at = ready_at
-        self.gone_at = inf
-        self.draining = False
-        self.busy_s = 0.0
-        self.busy_since = inf
-        self.observed: list[Observation] | None = None
-        """What it finished since somebody last asked; None while nobody ever did."""
+    unschedulable: int = 0
+    """Of those starting, the ones that have no node."""
 
 
 class Fleet:
-    """`replicas` are ready at time 0. Raises ValueError for a request that no replica could ever hold."""
+    """`replicas` are ready at time 0, as far as there are GPUs for them; `routing` is one of routing.NAMES, times in
+    `conditions` are on the fleet's clock.
+
+    Raises ValueError for another name, or a request that no replica could ever serve.
+    """
 
     def __init__(
         self,
@@ -116,58 +59,72 @@ class Fleet:
         cold_start: StartTier,
         seed: int,
         gpus_per_replica: int = 1,
+        routing: str = DEFAULT,
+        conditions: Conditions = QUIET,
     ) -> None:
         self.now = 0.0
         self.members: list[Member] = []
         self._deployment = deployment
-        self._cold_start = cold_start
-        self._seed = seed
         self._gpus = gpus_per_replica
-        self._arrivals: list[float] = trace.arrival_s.tolist()
-        self._prompts: list[int] = trace.prompt_tokens.tolist()
-        self._outputs: list[int] = trace.output_tokens.tolist()
-        self._refuse_what_never_fits(self._prompts, self._outputs)
-        count = len(self._arrivals)
-        self._first, self._end, self._cold = [nan] * count, [nan] * count, [False] * count
-        self._next = 0
-        self._ready: list[Member] = []
-        self._starting: list[Member] = []
+        self._ledger = Ledger(trace, room=deployment.room)
+        self._router = router(routing, seed, block_tokens=trace.blocks.tokens if trace.blocks else BLOCK_TOKENS)
+        self._ready = Ready()
+        self._agenda = Agenda()
+        self.mishaps = Mishaps(self, conditions=conditions, seed=seed, agenda=self._agenda)
+        self._orders = Orders(
+            first_tier=cold_start,
+            conditions=conditions,
+            seed=seed,
+            gpus=gpus_per_replica,
+            agenda=self._agenda,
+            begins=self.mishaps.begins,
+        )
+        self._starting = self._orders.starting
         self._events: list[tuple[float, int, Member]] = []
-        self._ordinal = 0
         self._door: deque[Job] = deque()
+        self._watched = False
         for _ in range(replicas):
+            if not self._orders.has_room(0.0):
+                self._order()
+                continue
             self.add_replica(f"replica-{len(self.members)}", ready=True)
+            self.mishaps.begins(self.members[-1])
 
     def advance(self, until: float) -> None:
-        """Everything that happens up to and including `until`."""
-        arrivals, events, count = self._arrivals, self._events, len(self._arrivals)
+        """Everything that happens up to and including `until`.
+
+        Raises ValueError for an infinite time where conditions see to it that something always happens.
+        """
+        agenda = self._agenda
+        if until == inf and agenda.next_at < inf:
+            raise ValueError("until: inf: there is no end to what may happen under these conditions; give a time")
+        while agenda.next_at <= until < inf:
+            self._serve(agenda.next_at)
+            agenda.run_next()
+        self._serve(until)
+
+    def _serve(self, until: float) -> None:
+        """All but the agenda, up to and including `until`."""
+        ledger = self._ledger
         while True:
-            arrival = arrivals[self._next] if self._next < count else inf
-            limit = min(arrival, until)
-            while True:
-                begins = self._starting[0].ready_at if self._starting else inf
-                happens = events[0][0] if events else inf
-                if min(begins, happens) == inf or min(begins, happens) > limit:
-                    break
-                if begins <= happens:
-                    self._becomes_ready(self._starting[0])
-                else:
-                    self._happens(*heappop(events))
+            arrival = ledger.next_arrival
+            self._run(min(arrival, until))
             if arrival > until or arrival == inf:
                 break
             self._arrives(arrival)
         self.now = until
 
     def scale(self, replicas: int) -> None:
-        """Orders starts, or takes away: starting replicas first, then those with the fewest outstanding requests."""
-        surplus = len(self._ready) + len(self._starting) - replicas
+        """Orders starts, or takes away: those without a node first, then starting ones, then the idlest."""
+        surplus = len(self._ready) + len(self._orders) - replicas
         for _ in range(-surplus):
             self._order()
-        for _ in range(min(surplus, len(self._starting))):
-            self._call_off(self._starting[-1])
+        for _ in range(min(surplus, len(self._orders))):
+            self._orders.call_off(self.now)
             surplus -= 1
         for _ in range(surplus):
-            self._drain(min(reversed(self._ready), key=_outstanding))
+            self._drain(self._ready.last_idlest())
+        self._orders.place(self.now)
 
     def submit(self, arrival_s: float, prompt_tokens: int, output_tokens: int) -> int:
         """Adds a request at the end of the trace and gives its index.
@@ -176,23 +133,15 @@ class Fleet:
         """
         if arrival_s < self.now:
             raise ValueError(f"arrival_s: {arrival_s}: lies in the past; it is {self.now} already")
-        if self._arrivals and arrival_s < self._arrivals[-1]:
-            raise ValueError(f"arrival_s: {arrival_s}: lies before the newest arrival at {self._arrivals[-1]}")
-        self._refuse_what_never_fits([prompt_tokens], [output_tokens])
-        self._arrivals.append(arrival_s)
-        self._prompts.append(prompt_tokens)
-        self._outputs.append(output_tokens)
-        self._first.append(nan)
-        self._end.append(nan)
-        self._cold.append(False)
-        return len(self._arrivals) - 1
+        return self._ledger.append(arrival_s, prompt_tokens, output_tokens)
 
     def add_replica(self, name: str, *, ready: bool) -> None:
         """A replica managed from outside: ready now, or once `mark_ready` says so."""
-        member = Member(len(self.members), name, Replica(self._deployment), self.now, self.now if ready else inf)
+        member = Member(len(self.members), name, replica_of(self._deployment), self.now, self.now if ready else inf)
         self.members.append(member)
+        self._orders.settle_in(member)
         if ready:
-            self._ready.append(member)
+            self._ready.join(member)
             self._let_in()
         else:
             self._starting.append(member)
@@ -207,33 +156,56 @@ class Fleet:
         """No new requests; gone once the present ones are finished."""
         member = self._member(name)
         if member in self._starting:
-            self._call_off(member)
+            member.ready_at = inf
+            self.remove(name)
         elif member in self._ready:
             self._drain(member)
 
     def remove(self, name: str) -> None:
         """Gone at once; its requests in flight are lost and stay unfinished."""
-        member = self._member(name)
-        for group in (self._ready, self._starting):
-            if member in group:
-                group.remove(member)
-        self._settle(member, self.now)
-        member.draining = True
-        member.gone_at = min(member.gone_at, self.now)
-        member.replica.next_event = inf
+        self._end(self._member(name))
+
+    def crash(self, member: Member) -> list[Job]:
+        """Gone at once; its replacement is ordered unless it was to go anyway. Returns the requests it had."""
+        replaced, jobs = member in self._ready, member.replica.jobs
+        self._end(member)
+        if replaced:
+            self._order()
+        return jobs
+
+    def admit(self, job: Job) -> None:
+        """Takes in a request that had come before, now."""
+        if self._ready:
+            self._route(job, self.now)
+        else:
+            self._door.append(job)
+
+    def respeed(self, member: Member, factor: float) -> None:
+        """Its steps take `factor` times as long as declared, from the next one on."""
+        replica = member.replica
+        before = replica.next_event
+        replica.respeed(factor, self.now)
+        if replica.next_event != before:
+            heappush(self._events, (replica.next_event, member.number, member))
 
     def counts(self) -> FleetCounts:
-        ready, starting = len(self._ready), len(self._starting)
+        ready, starting = len(self._ready), len(self._orders)
         draining = sum(1 for member in self.members if member.draining and member.gone_at == inf)
-        return FleetCounts(ready + starting, ready, starting, draining)
+        return FleetCounts(ready + starting, ready, starting, draining, self._orders.pending)
 
     def counters(self) -> dict[str, PodCounters]:
         """By name, of the ready and draining replicas."""
         return {
-            member.name: _counters(member.replica)
+            member.name: PodCounters.of(member.replica)
             for member in self.members
             if member.ready_at <= self.now and member.gone_at == inf
         }
+
+    def watch(self) -> None:
+        """From now on `observations` misses nothing that any replica finishes."""
+        self._watched = True
+        for member in self.members:
+            member.observed = member.observed or []
 
     def observations(self, name: str) -> list[Observation]:
         """Requests that this replica finished since the last call; the first call only begins to watch."""
@@ -242,14 +214,19 @@ class Fleet:
         return seen
 
     @property
+    def ready(self) -> Sequence[Member]:
+        """Those that take requests, in the order in which they became ready."""
+        return self._ready
+
+    @property
     def at_the_door(self) -> int:
         """Requests that wait because no replica is ready."""
         return len(self._door)
 
     @property
     def gpu_seconds(self) -> float:
-        """GPU time of starting, ready and draining replicas so far."""
-        return self._gpus * sum(min(member.gone_at, self.now) - member.ordered_at for member in self.members)
+        """GPU time of starting, ready and draining replicas so far; one without a node costs none."""
+        return self._gpus * meter.held_s(self.members, self.now)
 
     @property
     def starts(self) -> list[tuple[float, float]]:
@@ -262,136 +239,109 @@ class Fleet:
 
     def outcome(self) -> RequestOutcome:
         """What became of the requests that have arrived so far."""
-        count = self._next
-        arrival, first, end = (np.array(column[:count]) for column in (self._arrivals, self._first, self._end))
-        later = np.array(self._outputs[:count], dtype=np.float64) - 1.0
-        overhead = self._deployment.http_overhead_s
-        return RequestOutcome(
-            arrival_s=frozen(arrival),
-            ttft_s=frozen(first - arrival + overhead),
-            tpot_s=frozen(np.where(later > 0, (end - first) / np.maximum(later, 1.0), np.nan)),
-            e2e_s=frozen(end - arrival + overhead),
-            cold_started=np.array(self._cold[:count], dtype=np.bool_),
-        )
+        return self._ledger.outcome(overhead_s=self._deployment.http_overhead_s)
+
+    def _run(self, until: float) -> None:
+        """All but arrivals, up to and including `until`."""
+        events, starting = self._events, self._starting
+        while True:
+            happens = events[0][0] if events else inf
+            if starting and starting[0].ready_at <= happens:
+                if starting[0].ready_at > until or starting[0].ready_at == inf:
+                    return
+                self._becomes_ready(starting[0])
+                continue
+            if happens > until or happens == inf:
+                return
+            member = heappop(events)[2]
+            # Otherwise an earlier plan of this replica, cut short since.
+            if member.replica.next_event == happens:
+                self._proceeds(member)
 
     def _arrives(self, now: float) -> None:
-        index = self._next
-        self._next += 1
-        job = Job(index, now, self._prompts[index], self._outputs[index])
+        job = self._ledger.take()
         if not self._ready:
-            self._cold[index] = bool(self._starting)
+            if len(self._orders):
+                self._ledger.waited_for_a_start(job)
             self._door.append(job)
             return
         self._route(job, now)
 
     def _route(self, job: Job, now: float) -> None:
-        member = min(self._ready, key=_outstanding) if len(self._ready) > 1 else self._ready[0]
+        member = self._router.choose(self._ready, job, now)
         replica = member.replica
         before = replica.next_event
         replica.submit(job, now)
+        self._ready.recount(member)
         if before == inf:
             member.busy_since = now
         if replica.next_event != before:
             heappush(self._events, (replica.next_event, member.number, member))
 
-    def _happens(self, at: float, _: int, member: Member) -> None:
-        replica = member.replica
-        if replica.next_event != at:
-            return  # an earlier plan of this replica, cut short since
+    def _proceeds(self, member: Member) -> None:
+        replica, at = member.replica, member.replica.next_event
         replica.proceed()
         if replica.done:
             self._finished(member)
         if replica.next_event < inf:
             heappush(self._events, (replica.next_event, member.number, member))
             return
-        self._settle(member, at)
+        member.settle(at)
         if member.draining:
-            member.gone_at = at
+            self._leave(member, at)
 
     def _finished(self, member: Member) -> None:
-        first, end = self._first, self._end
         for job, at in member.replica.done:
-            first[job.index], end[job.index] = job.first, at
+            self._ledger.finished(job, at)
             if member.observed is not None:
-                member.observed.append(_observation(job, at))
+                member.observed.append(Observation.of(job, at))
         member.replica.done.clear()
+        self._ready.recount(member)
 
     def _order(self) -> None:
-        normal = float(np.random.default_rng((self._seed, self._ordinal)).standard_normal())
-        self._ordinal += 1
-        seconds = self._cold_start.median_s * exp(self._cold_start.sigma * normal)
         number = len(self.members)
-        member = Member(number, f"replica-{number}", Replica(self._deployment), self.now, self.now + seconds)
+        member = Member(number, f"replica-{number}", replica_of(self._deployment), self.now, inf)
         self.members.append(member)
-        self._starting.append(member)
-        self._starting.sort(key=_ready_at)
+        self._orders.order(member, self.now)
 
     def _becomes_ready(self, member: Member) -> None:
         self._starting.remove(member)
-        self._ready.append(member)
+        self._ready.join(member)
+        if self._watched:
+            member.observed = []
         for job in self._door:
-            self._cold[job.index] = True
+            self._ledger.waited_for_a_start(job)
         self._let_in(member.ready_at)
 
     def _let_in(self, now: float | None = None) -> None:
         while self._door:
             job = self._door.popleft()
-            self._route(job, self.now if now is None else now)
-
-    def _call_off(self, member: Member) -> None:
-        self._starting.remove(member)
-        member.gone_at, member.ready_at = self.now, inf
+            job.arrival = self.now if now is None else now  # at the engine, which knows nothing of the door
+            self._route(job, job.arrival)
 
     def _drain(self, member: Member) -> None:
-        self._ready.remove(member)
+        self._ready.leave(member)
         member.draining = True
         if member.replica.next_event == inf:
-            member.gone_at = self.now
+            self._leave(member, self.now)
 
-    def _settle(self, member: Member, now: float) -> None:
-        if member.busy_since < inf:
-            member.busy_s += now - member.busy_since
-            member.busy_since = inf
+    def _end(self, member: Member) -> None:
+        if member in self._starting:
+            self._starting.remove(member)
+        if member in self._ready:
+            self._ready.leave(member)
+        member.settle(self.now)
+        member.draining = True
+        member.replica.next_event = inf
+        if member.gone_at == inf:
+            self._leave(member, self.now)
+
+    def _leave(self, member: Member, at: float) -> None:
+        member.gone_at = at
+        self._orders.leave(at)
 
     def _member(self, name: str) -> Member:
         found = next((member for member in reversed(self.members) if member.name == name), None)
         if found is None:
             raise KeyError(f"no replica is called {name}")
         return found
-
-    def _refuse_what_never_fits(self, prompts: list[int], outputs: list[int]) -> None:
-        room = self._deployment.kv_tokens or self._deployment.profile.kv_tokens
-        for prompt, output in zip(prompts, outputs, strict=True):
-            if prompt + output > room:
-                never = f"a request of {prompt} + {output} tokens never fits"
-                raise ValueError(f"kv_tokens: {room}: {never}; raise it or drop the request")
-
-
-def _observation(job: Job, end: float) -> Observation:
-    later = job.output - 1
-    return Observation(
-        ttft_s=job.first - job.arrival,
-        tpot_s=(end - job.first) / later if later else nan,
-        e2e_s=end - job.arrival,
-        prompt_tokens=job.prompt,
-        output_tokens=job.output,
-    )
-
-
-def _outstanding(member: Member) -> int:
-    return member.replica.outstanding
-
-
-def _ready_at(member: Member) -> float:
-    return member.ready_at
-
-
-def _counters(replica: Replica) -> PodCounters:
-    return PodCounters(
-        finished=replica.finished,
-        running=replica.running,
-        waiting=len(replica.waiting),
-        prompt_tokens=replica.prompt_tokens,
-        output_tokens=replica.output_tokens,
-        kv_usage=replica.kv_used / replica.kv_tokens,
-    )

@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
+from math import inf
 from typing import Any
+
+from foretide.simulator.hardware import most_kv_tokens
 
 SHIPPED = "shipped"
 NEAR = 0.6
@@ -39,11 +42,20 @@ class StepTimes:
     expert_d_ms: float = 0.0
     expert_share: float = 0.0
     """Active experts over all experts."""
+    crowded: tuple[int, float, float, float] | None = None
+    """Another fit of a, b, c from this many decodes on, where one line does not hold for both."""
+
+    def decode_line(self, decodes: int) -> tuple[float, float]:
+        """Of a step of so many decodes: what does not depend on their contexts, and what each context token adds."""
+        a, b, c = self.decode_a_ms, self.decode_b_ms, self.decode_c_ms
+        if self.crowded and decodes >= self.crowded[0]:
+            _, a, b, c = self.crowded
+        return a + b * decodes + self.experts_ms(decodes), c
 
     def decode_ms(self, *, decodes: int, context: float) -> float:
         """One step of so many decodes, each of them with this much context, in tokens."""
-        read = self.decode_c_ms * decodes * context + self.experts_ms(decodes)
-        return self.decode_a_ms + self.decode_b_ms * decodes + read
+        fixed, per_context = self.decode_line(decodes)
+        return fixed + per_context * decodes * context
 
     def prefill_ms(self, tokens: float) -> float:
         """One prompt alone, in one step."""
@@ -113,8 +125,22 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class Partition:
+    """Shares of one GPU's processors, above 0 and below 1 (see `partition`)."""
+
+    prefill_share: float
+    """What computes prompts; the rest generates."""
+    decode_knee: float
+    """The share from which on decode steps get no faster."""
+
+    def __post_init__(self) -> None:
+        for name, share in (("prefill_share", self.prefill_share), ("decode_knee", self.decode_knee)):
+            _refuse(not 0 < share < 1, name, share, "give a share above 0 and below 1")
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
-    """A profile with the engine's settings: what one replica is."""
+    """A profile with the engine's settings: what one replica is. Raises ValueError for one that could serve nothing."""
 
     profile: Profile
     max_num_seqs: int = 256
@@ -125,6 +151,43 @@ class Deployment:
     speed_factor: float = 1.0
     """How many times slower than the profile."""
     http_overhead_s: float = 0.0
+    block_tokens: int = 16
+    """Tokens of one block of the KV cache."""
+    prefix_cache: bool = False
+    """Whether blocks of finished requests stay and are recognised, where a trace tells what prompts share."""
+    whole_prompts: bool = False
+    """Whole prompts, up to `chunk` tokens, in steps of their own and before any decode, as vLLM did before it chunked
+    them; else chunks of prompts beside all decodes."""
+    partition: Partition | None = None
+    """Where prompts and decodes run side by side on shares of the GPU."""
+
+    def __post_init__(self) -> None:
+        steps = self.profile.steps
+        block = self.block_tokens
+        for name, count in (("max_num_seqs", self.max_num_seqs), ("chunk", self.chunk), ("block_tokens", block)):
+            _refuse(not 1 <= count < inf, name, count, "give a whole number of at least 1")
+        _refuse(self.room < 1, "kv_tokens", self.kv_tokens, f"give at least one block of {block} tokens")
+        most = most_kv_tokens(model=short_name(self.profile.model), gpu=self.profile.gpu, tp=self.profile.tp)
+        told = f"more than the {most or 0:,} tokens that {self.profile.tp} x {self.profile.gpu} could hold"
+        _refuse(most is not None and self.room > most, "kv_tokens", self.kv_tokens, f"{told} beside the weights")
+        _refuse(not 0 < self.speed_factor < inf, "speed_factor", self.speed_factor, "give a finite number above 0")
+        _refuse(not 0 <= self.http_overhead_s < inf, "http_overhead_s", self.http_overhead_s, "give seconds from 0 on")
+        for name, ms in (
+            ("decode", steps.decode_a_ms + steps.decode_b_ms),
+            ("prefill", steps.prefill_a_ms + steps.prefill_b_ms),
+        ):
+            _refuse(not 0 < ms < inf, f"{name} step", f"{ms} ms", "a step of one token takes time; correct the profile")
+
+    @property
+    def room(self) -> int:
+        """Tokens that fit into the KV cache of one replica, in whole blocks."""
+        given = self.profile.kv_tokens if self.kv_tokens is None else self.kv_tokens
+        return given // self.block_tokens * self.block_tokens
+
+
+def _refuse(wrong: bool, name: str, value: object, fix: str) -> None:
+    if wrong:
+        raise ValueError(f"{name}: {value}: {fix}")
 
 
 class NoProfile(LookupError):

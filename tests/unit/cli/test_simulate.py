@@ -99,7 +99,9 @@ def test_a_prompt_alone_has_no_time_per_token_and_the_summary_says_none(ran: Ran
     [
         (["--gpu", "T4"], "Llama-3.1-8B T4 1: no step times on this GPU"),
         (["--tp", "0"], "--tp"),
-        (["--kv-tokens", "50"], "--kv-tokens: 50: a request of 100 + 20 tokens never fits"),
+        (["--kv-tokens", "48"], "--kv-tokens: 48: a request of 100 + 20 tokens never fits"),
+        (["--kv-tokens", "9000000"], "--kv-tokens: 9000000: more than the"),
+        (["--kv-tokens", "1"], "--kv-tokens: 1: give at least one block of 16 tokens"),
         (["--speed-factor", "0"], "--speed-factor: 0.0: give a finite number above 0"),
         (["--speed-factor", "nan"], "--speed-factor: nan: give a finite number above 0"),
         (["--speed-factor", "1", "--calibrate", "x.csv"], "--speed-factor: 1.0: give it, or --calibrate, not both"),
@@ -115,6 +117,23 @@ def test_bad_input_ends_with_one_line_and_code_2(
     assert (code, printed) == (2, "")
     assert told in error
     assert error.count("\n") == 1
+
+
+def test_requests_are_spread_as_the_routing_says(ran: Ran, tmp_path: Path) -> None:
+    """Every second request is long: in turn, one of two replicas gets all of these."""
+    rows = [{"arrival_s": 0.5 * i, "prompt_tokens": 100, "output_tokens": 1 if i % 2 else 900} for i in range(30)]
+    trace, found = tmp_path / "trace.csv", {}
+    pd.DataFrame(rows).to_csv(trace, index=False)
+    for name in ("round-robin", "least-outstanding"):
+        code, printed, _ = ran(*on_h100(trace, tmp_path / name), "--replicas", 2, "--routing", name, "-o", "json")
+        assert (code, json.loads(printed)["routing"]) == (0, name)
+        found[name] = json.loads(printed)["tpot_s"]["mean"]
+    assert found["round-robin"] > found["least-outstanding"]
+    code, _, told = ran(*on_h100(trace, tmp_path), "--routing", "nearest")
+    assert (code, told) == (
+        2,
+        "foretide: --routing: nearest: give one of round-robin, least-outstanding, queue-and-kv, prefix-aware\n",
+    )
 
 
 def test_more_requests_to_fit_than_there_are_is_refused(ran: Ran, trace: Path, tmp_path: Path) -> None:

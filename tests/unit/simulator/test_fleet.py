@@ -297,3 +297,22 @@ def test_a_fleet_of_none_answers_nothing_and_costs_nothing() -> None:
     assert made.gpu_seconds == 0.0
     np.testing.assert_array_equal(made.outcome().e2e_s, [nan])
     assert made.outcome().cold_started.tolist() == [False], "nothing was starting that it could have waited for"
+
+
+def test_requests_are_routed_as_the_name_says() -> None:
+    """Four quick ones would all fit on the first replica; in turn, each gets two."""
+    finished = {}
+    for name in ("round-robin", "least-outstanding"):
+        made = Fleet(
+            deployment=DEPLOYMENT,
+            trace=trace(*((10.0 * k, 100, 2) for k in range(4))),
+            replicas=2,
+            cold_start=EXACT,
+            seed=0,
+            routing=name,
+        )
+        made.advance(100.0)
+        finished[name] = [pod.finished for pod in made.counters().values()]
+    assert finished == {"round-robin": [2, 2], "least-outstanding": [4, 0]}
+    with pytest.raises(ValueError, match="routing: nearest: give one of round-robin, "):
+        Fleet(deployment=DEPLOYMENT, trace=trace(), replicas=1, cold_start=EXACT, seed=0, routing="nearest")

@@ -2,11 +2,14 @@
 
 import json
 import os
+from dataclasses import replace
+from math import nan
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from foretide.simulator.profiles import NoProfile, Profile, StepTimes, find_profile, profiles
+from foretide.simulator.profiles import Deployment, NoProfile, Profile, StepTimes, find_profile, profiles
 
 
 def called(profile: Profile) -> str:
@@ -146,3 +149,33 @@ def test_dense_coefficients_are_the_fitted_ones() -> None:
         compared += 1
     fitted = [profile for profile in profiles() if profile.source.startswith("fitted")]
     assert compared == sum(1 for profile in fitted if not profile.steps.expert_d_ms)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"max_num_seqs": 0}, r"max_num_seqs: 0: give a whole number of at least 1"),
+        ({"chunk": 0}, r"chunk: 0: give a whole number of at least 1"),
+        ({"kv_tokens": 0}, r"kv_tokens: 0: give at least one block of 16 tokens"),
+        ({"kv_tokens": 9_000_000}, r"kv_tokens: 9000000: more than the [0-9,]+ tokens that 1 x A100 could hold beside the weights"),
+        ({"block_tokens": 0}, r"block_tokens: 0: give a whole number of at least 1"),
+        ({"speed_factor": 0.0}, r"speed_factor: 0\.0: give a finite number above 0"),
+        ({"speed_factor": nan}, r"speed_factor: nan: give a finite number above 0"),
+        ({"http_overhead_s": -1.0}, r"http_overhead_s: -1\.0: give seconds from 0 on"),
+    ],
+)
+def test_a_deployment_that_could_serve_nothing_is_refused(changed: dict[str, Any], told: str) -> None:
+    usual = Deployment(profiles()[0])
+    assert usual.room == usual.profile.kv_tokens // 16 * 16, "whole blocks"
+    with pytest.raises(ValueError, match=f"^{told}$"):
+        replace(usual, **changed)
+
+
+@pytest.mark.parametrize(("step", "ms"), [("decode_a_ms", nan), ("decode_a_ms", -9.0), ("prefill_b_ms", -9e9)])
+def test_a_profile_whose_steps_take_no_time_is_refused(step: str, ms: float) -> None:
+    """Time would stand still, or run backwards."""
+    profile = profiles()[0]
+    with pytest.raises(
+        ValueError, match=r"^(decode|prefill) step: (nan|-[0-9.e+]+) ms: a step of one token takes time"
+    ):
+        Deployment(replace(profile, steps=replace(profile.steps, **{step: ms})))

@@ -12,18 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
+from served import PLAIN, STEPS, Request, serve
 
 from foretide.policies.flow import frozen
 from foretide.simulator.fleet import Fleet, RequestOutcome, StartTier
-from foretide.simulator.profiles import Deployment, Profile, StepTimes, find_profile, profiles
+from foretide.simulator.profiles import Deployment, Profile, find_profile, profiles
 from foretide.simulator.replica import Job, Replica
 from foretide.simulator.requests import RequestTrace
-
-Request = tuple[float, int, int]
-"""Arrival in seconds, prompt tokens, output tokens."""
-
-STEPS = StepTimes(10.0, 0.5, 0.001, 8.0, 0.02, 1e-6)
-PLAIN = Deployment(Profile("test", "test", 1, STEPS, kv_tokens=100_000, source="a test"))
 
 
 class SlowMotion(Replica):
@@ -47,25 +42,6 @@ class Watched(Replica):
     def proceed(self) -> None:
         super().proceed()
         self.used.append(self.kv_used)
-
-
-def serve(replica: Replica, requests: list[Request]) -> dict[int, tuple[float, float]]:
-    """Index -> (first token, end), in seconds."""
-    ended = {}
-
-    def proceed() -> None:
-        replica.proceed()
-        for job, at in replica.done:
-            ended[job.index] = (job.first, at)
-        replica.done.clear()
-
-    for index, (arrival, prompt, output) in enumerate(requests):
-        while replica.next_event <= arrival:
-            proceed()
-        replica.submit(Job(index, arrival, prompt, output), arrival)
-    while replica.next_event < inf:
-        proceed()
-    return ended
 
 
 def by_hand(deployment: Deployment, requests: list[Request]) -> dict[int, tuple[float, float]]:
@@ -218,6 +194,61 @@ def test_a_mixture_pays_for_its_experts_in_decode_steps_only() -> None:
     )
     assert mixed[0] == dense[0], "the fitted prefill step holds the experts already"
     assert mixed[1] - mixed[0] == pytest.approx(dense[1] - dense[0] + 0.010)
+
+
+def test_a_mixture_pays_for_its_experts_in_mixed_steps_where_its_decodes_decide() -> None:
+    """Eight generate while a short prompt joins: with many experts to read the step takes as long as its decodes."""
+    requests = [(0.0, 200, 40)] * 8 + [(0.3, 32, 2)]
+    mixture = replace(STEPS, expert_d_ms=30.0, expert_share=0.5)
+    dense, mixed = (
+        serve(Replica(replace(PLAIN, profile=replace(PLAIN.profile, steps=steps))), requests)
+        for steps in (STEPS, mixture)
+    )
+    experts = mixture.experts_ms(8) / 1000
+    assert mixed[8][0] - dense[8][0] > experts, "it waits for the step under way, then for its own"
+    steps = 39 * experts
+    assert mixed[0][1] - dense[0][1] == pytest.approx(steps, rel=0.1)
+
+
+def test_whole_prompts_first_make_those_that_generate_wait() -> None:
+    """As vLLM scheduled before it chunked prompts: a step of prompts alone, as many as fit, then decodes again."""
+    whole = replace(PLAIN, whole_prompts=True, chunk=1500)
+    requests = [(0.0, 100, 50), (0.1, 1000, 5), (0.1, 400, 5), (0.1, 1000, 5)]
+    found = serve(Replica(whole), requests)
+    assert found[1][0] == found[2][0], "1400 tokens in one step"
+    assert found[3][0] - found[2][0] == pytest.approx((8 + 20 + 1) / 1000), "the third prompt right after them"
+    alone = serve(Replica(whole), requests[:1])
+    held_up = (8 + 0.02 * 1400 + 1e-6 * (1000**2 + 400**2)) / 1000 + (8 + 20 + 1) / 1000
+    assert found[0][1] - alone[0][1] == pytest.approx(held_up, abs=0.03)
+    assert found[0][1] - alone[0][1] > held_up
+
+
+def test_a_prompt_longer_than_a_step_is_computed_alone_where_prompts_stay_whole() -> None:
+    whole = replace(PLAIN, whole_prompts=True, chunk=500)
+    found = serve(Replica(whole), [(0.0, 2000, 1), (0.001, 100, 1)])
+    assert found[0][0] == pytest.approx((8 + 40 + 4) / 1000)
+    assert found[1][0] - found[0][0] == pytest.approx((8 + 2 + 0.01) / 1000)
+
+
+@settings(max_examples=60, deadline=None)
+@given(requests=requests_given, room=st.sampled_from([960, 1500, 100_000]))
+def test_with_whole_prompts_too_every_request_ends_within_the_cache(requests: list[Request], room: int) -> None:
+    replica = Watched(replace(PLAIN, kv_tokens=room, whole_prompts=True))
+    found = serve(replica, requests)
+    assert len(found) == len(requests)
+    assert max(replica.used) <= room
+    assert replica.output_tokens == sum(output for _, _, output in requests)
+
+
+@pytest.mark.parametrize("block", [1, 16, 64])
+@settings(max_examples=30, deadline=None)
+@given(requests=requests_given)
+def test_blocks_never_make_more_room_than_tokens(block: int, requests: list[Request]) -> None:
+    tokens = Watched(replace(PLAIN, block_tokens=1))
+    blocks = Watched(replace(PLAIN, block_tokens=block))
+    assert serve(tokens, requests) == serve(blocks, requests), "with room for all, memory does not matter"
+    assert all(0 <= more - less < 64 * 26 for less, more in zip(tokens.used, blocks.used, strict=True))
+    assert all(used % block == 0 for used in blocks.used)
 
 
 @pytest.mark.parametrize("profile", profiles(), ids=lambda profile: f"{profile.model}-{profile.gpu}x{profile.tp}")
