@@ -171,8 +171,7 @@ def row(name: str, gpu: str, tp: int, decode: tuple[list[float], float], prefill
         "gpu": gpu,
         "tp": tp,
         "steps": dict(zip(names, decode[0] + prefill[0], strict=True)),
-        "decode_mape": round(decode[1], 4),
-        "prefill_mape": round(prefill[1], 4),
+        "errors": {"decode": round(decode[1], 4), "prefill": round(prefill[1], 4)},
     }
 
 
@@ -225,6 +224,7 @@ def rtx_4090() -> dict:  # type: ignore[type-arg]
         "kv_tokens": REAL_KV_4090,
         "kv_source": "measured in vLLM 0.19",
         "source": LAYERS,
+        "ranges": {"batch": [1, 256], "context": [128, 16384], "prompt": [128, 10240]},
     }
 
 

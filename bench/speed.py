@@ -16,7 +16,6 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -52,17 +51,6 @@ class Stepping(Replica):
 
     def _longest_run(self) -> int:
         return 1
-
-
-@dataclass(frozen=True)
-class Speed:
-    what: str
-    deployment: str
-    replicas: int
-    rate: float
-    """Requests/s that arrive."""
-    found: float
-    """Requests simulated per second of processor time."""
 
 
 def traffic(rate: float, count: int, *, longest: tuple[int, int] = (10**9, 10**9)) -> RequestTrace:
@@ -112,21 +100,27 @@ def alone(kind: type[Replica], trace: RequestTrace) -> float:
     return per_second(work, len(trace))
 
 
-def own_rows() -> list[str]:
-    stepped = alone(Stepping, traffic(16.0, 10_000))
-    rows = [
-        ("one replica, step by step, no fleet", 1, 16.0, stepped),
-        ("one replica, jumping, no fleet", 1, 16.0, alone(Replica, traffic(16.0, 100_000))),
+def jump_rows() -> list[str]:
+    found = []
+    for rate in (0.5, 2.0, 8.0, 16.0):
+        trace = traffic(rate, 20_000)
+        found.append((rate, alone(Stepping, trace), alone(Replica, trace)))
+    return [
+        "| arrivals/s | step by step | jumping | ratio |",
+        "|---|---|---|---|",
+        *(f"| {rate:g} | {step:,.0f} | {jump:,.0f} | {jump / step:.1f} |" for rate, step, jump in found),
     ]
+
+
+def fleet_rows() -> list[str]:
+    found = []
     for replicas, routings in ((1, [DEFAULT]), (8, [DEFAULT]), (32, NAMES)):
         trace = traffic(16.0 * replicas, 100_000 if replicas == 1 else 200_000)
-        for routing in routings:
-            found = in_fleet(SMALL, trace, replicas, routing=routing)
-            rows.append((f"fleet, {routing}", replicas, 16.0 * replicas, found))
+        found += [(replicas, routing, in_fleet(SMALL, trace, replicas, routing=routing)) for routing in routings]
     return [
-        "| what | replicas | arrivals/s | requests simulated per second | over step by step |",
-        "|---|---|---|---|---|",
-        *(f"| {what} | {n} | {rate:g} | {found:,.0f} | {found / stepped:.1f} |" for what, n, rate, found in rows),
+        "| replicas | routing | arrivals/s | requests/s simulated |",
+        "|---|---|---|---|",
+        *(f"| {replicas} | {routing} | {16 * replicas} | {speed:,.0f} |" for replicas, routing, speed in found),
     ]
 
 
@@ -257,23 +251,28 @@ def main() -> None:
     lines = [
         "## Speed and memory (bench/speed.py)",
         "",
-        f"Python {platform.python_version()}, one core of {processor()}. Seconds are of processor time, best of three.",
-        "Poisson arrivals, lengths of Azure's conversations (2023); unless said otherwise Llama-3.1-8B on one H100 per",
-        "replica at 16 requests/s each, about what it carries within 500 ms and 25 ms.",
+        f"Python {platform.python_version()}, one core of {processor()}. Seconds are of processor time, the best of",
+        "three. Poisson arrivals, lengths of Azure's conversations (2023); unless said otherwise Llama-3.1-8B on one",
+        "H100 per replica at 16 requests/s each, about what it carries within 500 ms and 25 ms.",
         "",
-        *own_rows(),
+        *fleet_rows(),
         "",
-        "Jumping and stepping end every request at the same time to 1e-9 s; a property test holds them to it.",
+        "One replica without a fleet around it, jumping to the next event, and with every step an event of its own.",
+        "Both end every request at the same time to 1e-9 s; a property test holds them to it. A busy replica has less",
+        "to jump over: every arrival ends a jump, and many requests share a step.",
         "",
-        "## A week",
+        *jump_rows(),
+        "",
+        "### A week",
         "",
         *week,
         "",
-        "## Beside other simulators",
+        "### Beside other simulators",
         "",
         "Measured in the same run on the same arrivals and lengths, each in its own model of the engine: theirs know",
-        "things that Foretide does not (flows between machines, power, pipelines), and the other way round. Their",
-        "start-up is taken off: requests over seconds between a short and a long run.",
+        "things that Foretide does not (flows between machines, pipelines), and the other way round. For DistServe",
+        f"prompts and outputs are cut to {OPT[0]:,} and {OPT[1]:,} tokens, OPT's context. Their start-up is taken off:",
+        "requests over seconds between a short and a long run.",
         "",
         *other_rows(given),
     ]

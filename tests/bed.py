@@ -5,6 +5,7 @@ from contextlib import suppress
 from itertools import count
 
 import pytest
+from hpa_series import DOWNSCALE_S
 
 from foretide.cli.bed.bed import Bed
 from foretide.cli.bed.kwok_stages import PodTimes
@@ -13,13 +14,18 @@ from foretide.cli.bed.processes import BedFailed
 
 START_S, STOP_S = 1.0, 0.2
 """How long pods take to become ready, and to go, when a test's pods do not say (foretide.io/start-delay)."""
+HPA_FLAGS = (
+    "--vmodule=horizontal=4",
+    f"--horizontal-pod-autoscaler-downscale-stabilization={DOWNSCALE_S}s",
+)
+"""Every sync of an HPA is in the controller's log."""
 _numbers = count(1)
 
 
 @pytest.fixture(scope="session")
 def bed() -> Iterator[Bed]:
     """etcd, API server, controllers, scheduler, KWOK and Prometheus; no nodes yet."""
-    settings = PlaneSettings(pods=PodTimes(start_s=START_S, stop_s=STOP_S))
+    settings = PlaneSettings(pods=PodTimes(start_s=START_S, stop_s=STOP_S), controller_flags=HPA_FLAGS)
     with Bed.start(settings=settings) as running:
         yield running
 

@@ -20,6 +20,7 @@ rules = st.builds(
     panic_threshold=st.floats(min_value=1.1, max_value=10.0),
     max_up=st.sampled_from([1.1, 2.0, 10.0, 1000.0]),
     max_down=st.sampled_from([1.1, 2.0, 5.0]),
+    activation_scale=st.sampled_from([1.0, 1.0, 2.0, 7.0]),
 )
 
 
@@ -34,9 +35,10 @@ def looks(draw: st.DrawFn) -> list[Look]:
 
 
 def wanted(rule: KpaRules, ready: int, load: float) -> int:
-    """The formula of the documentation: the load over the target, within the two rates of change."""
-    pods = max(1, ready)
-    return min(max(ceil(load / rule.target), floor(pods / rule.max_down)), ceil(rule.max_up * pods))
+    """As documented: the load over the target, within the two rates, and no less than the activation scale."""
+    pods, asked = max(1, ready), ceil(load / rule.target)
+    count = min(max(asked, floor(pods / rule.max_down)), ceil(rule.max_up * pods))
+    return max(count, int(rule.activation_scale)) if asked and rule.activation_scale > 1 else count
 
 
 def over(rule: KpaRules, ready: int, load: float) -> bool:
@@ -104,7 +106,7 @@ def test_in_panic_the_count_is_one_that_somebody_wanted_since_it_began(
 def test_one_look_never_changes_by_more_than_its_rates(rule: KpaRules, ready: int, stable: float, panic: float) -> None:
     ((count, _),) = decided(rule, [(10.0, ready, stable, panic)])
     pods = max(1, ready)
-    assert floor(pods / rule.max_down) <= count <= ceil(rule.max_up * pods)
+    assert floor(pods / rule.max_down) <= count <= max(ceil(rule.max_up * pods), rule.activation_scale)
 
 
 @given(rule=rules, sequence=looks(), delay=st.sampled_from([5.0, 30.0, 120.0]))
@@ -116,6 +118,18 @@ def test_a_scale_down_delay_is_the_maximum_over_its_window(rule: KpaRules, seque
     for i, (count, _) in enumerate(decided(slow, sequence)):
         recent = [plain[j] for j in range(i + 1) if sequence[j][0] > sequence[i][0] - delay]
         assert count == max(recent)
+
+
+@given(rule=rules, sequence=looks(), first_ready=st.integers(min_value=0, max_value=9))
+def test_the_activation_scale_holds_while_either_window_wants_anything(
+    rule: KpaRules, sequence: list[Look], first_ready: int
+) -> None:
+    for (_, _, stable, panic), (count, panicking) in zip(
+        sequence, decided(rule, sequence, first_ready=first_ready), strict=True
+    ):
+        asked = ceil(stable / rule.target) > 0 or (panicking and ceil(panic / rule.target) > 0)
+        if asked:
+            assert count >= int(rule.activation_scale)
 
 
 @given(rule=rules, ready=st.integers(min_value=1, max_value=50), lower=loads, more=loads)

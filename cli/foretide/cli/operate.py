@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from foretide.cli.problems import BadInput
+from foretide.cli.profile import every_profile
 
 if TYPE_CHECKING:
     from foretide.operator.settings import Settings, SourceSettings
@@ -80,6 +81,7 @@ def operate(  # noqa: PLR0913 (every option of the command is an argument)
         )
     except BadSettings as error:
         raise _refusal(str(error)) from error
+    every_profile(None)
     _run(settings, verbose=verbose)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from foretide.cli.style import BAND, BROKEN, DEMAND, FONT, INK, LINE, MUTED, Tone, duration, themed, tone_of
 from foretide.policies.flow import Floats, LatencyTarget, Objective
+from foretide.simulator.faults import Crash
 from foretide.simulator.run import PolicyRun
 from foretide.simulator.score import Flags, within
 
@@ -134,10 +135,24 @@ def demand_figure(*, runs: Sequence[PolicyRun], carried: Callable[[Floats], Floa
         x, y = _steps(run.series.at / HOUR, carried(run.series.ready))
         (line,) = axes.plot(x, y, color=_tone(run, runs).light, drawstyle="steps-post", label=f"{run.policy} carries")
         line.set(lw=1.2, zorder=2 + (run is runs[0]))
+    _shade(axes, runs[0])
     top = min(axes.get_ylim()[1], 2.2 * float(demand.max()))
     axes.set(ylabel="requests/s", xlabel="hours", ylim=(0, top), xlim=(0, seen.at[-1] / HOUR))
     _legend(axes, columns=3)
     return _svg(figure, title="Demand, forecast and capacity over time")
+
+
+def _shade(axes: "Axes", run: PolicyRun) -> None:
+    """What was wrong, as spans behind the curves; a crash is a line. Each kind is named once."""
+    end, named = run.series.at[-1] / HOUR, set[str]()
+    for fault in run.faults:
+        begins, ends = fault.at / HOUR, min(fault.until / HOUR, end)
+        label = None if fault.kind in named else fault.kind
+        named.add(fault.kind)
+        if isinstance(fault, Crash):
+            axes.axvline(begins, color=MUTED.light, lw=0.9, ls=":", label=label)
+        else:
+            axes.axvspan(begins, ends, color=MUTED.light, alpha=0.12, lw=0, label=label)
 
 
 def _steps(x: Floats, *functions: Floats) -> tuple[Floats, ...]:
@@ -158,6 +173,7 @@ def replicas_figure(runs: Sequence[PolicyRun]) -> str:
         axes.fill_between(hours, 0, ready, step="post", color=tone, alpha=0.35, lw=0, label="ready")
         axes.fill_between(hours, ready, both, step="post", color=BROKEN.light, alpha=0.4, lw=0, label="starting")
         axes.plot(hours, desired, color=tone, drawstyle="steps-post", lw=1.3, label="desired")
+        _shade(axes, run)
         axes.set(ylabel="replicas", ylim=(0, highest * 1.08), xlim=(0, hours[-1]))
         axes.set_title(run.policy, loc="right", color=tone, fontweight="bold")
         axes.locator_params(axis="y", integer=True, nbins=5)

@@ -87,6 +87,7 @@ def _replayed(path: Path, names: list[str], *, out: Path, seed: int, train_until
 @contextmanager
 def in_one_line() -> Iterator[None]:
     """Turns what scenarios, traces and policies complain about into BadInput."""
+    from foretide.simulator.answers import BadPolicy
     from foretide.simulator.replay import UnknownPolicy
     from foretide.simulator.requests import BadTrace
     from foretide.simulator.scenario import BadScenario
@@ -99,6 +100,8 @@ def in_one_line() -> Iterator[None]:
         raise BadInput(field=first.field, value=first.value, fix=first.fix + also) from error
     except UnknownPolicy as error:
         raise BadInput(field="--policy", value=error.name, fix=error.fix) from error
+    except BadPolicy as error:
+        raise BadInput(field=error.field, value=error.value, fix=error.fix) from error
     except BadTrace as error:
         field, value, fix = (*str(error).split(": ", 2), "", "")[:3]
         raise BadInput(field=field, value=value, fix=fix) from error

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
+from math import inf
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -38,6 +39,7 @@ GLOSSARY = {
     "Forecast, 5-95 %": "Where demand was expected with 90 % probability, said one cold start before.",
     "Carries": "The demand at which the ready replicas still meet every objective, for the day's mean lengths.",
     "p50, p90, p99": "The value that 50, 90 or 99 % of the requests stay within.",
+    "Energy": "Of the GPUs alone, from published watts when idle, in prefill and in decode; - where none are.",
     "Simulated": "Requests run through a model of the engine with published step times, not on a GPU.",
 }
 
@@ -139,7 +141,30 @@ def rows(story: Story) -> list[tuple[str, list[str]]]:
         ("changes of the replica count", [str(one["scale_actions"]) for one in policies]),
         ("requests that found no replica ready", [f"{one['cold_started_requests']:,}" for one in policies]),
         ("requests unfinished at the end", [f"{one['unfinished']:,}" for one in policies]),
+        *_harm(policies),
+        ("energy", [_energy(one["energy_kwh"]) for one in policies]),
     ]
+
+
+def _harm(policies: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    """Rows that only a run with crashes or without nodes has."""
+    known = {
+        "crashes": "replicas that crashed",
+        "lost_requests": "requests lost with a replica",
+        "retried_requests": "requests sent again after a crash",
+    }
+    told = [
+        (label, [f"{one[name]:,}" for one in policies])
+        for name, label in known.items()
+        if any(one[name] for one in policies)
+    ]
+    if any(one["unschedulable_pod_hours"] for one in policies):
+        told.append(("pod-hours without a node", [f"{one['unschedulable_pod_hours']:.2f}" for one in policies]))
+    return told
+
+
+def _energy(kwh: float | None) -> str:
+    return "-" if kwh is None else f"{kwh:.2f} kWh"
 
 
 def _share(value: float | None) -> str:
@@ -197,14 +222,24 @@ def ran(bench: Bench) -> dict[str, str]:
     return {
         "scenario": scenario.name,
         "requests": f"{len(bench.trace):,} in {clock(bench.duration_s)} h of virtual time",
-        "engine": f"{profile.model}, {profile.tp} x {profile.gpu} per replica; step times: {profile.source}",
+        "engine": f"{profile.model}, {profile.tp} x {profile.gpu} per replica; step times: {profile.provenance}",
         "capacity": bench.service.source,
         "cold start": f"lognormal, median {cold.median_s:g} s, sigma {cold.sigma:g}",
+        **_wrong(bench),
         "limits": f"{scenario.min_replicas} to {scenario.max_replicas} replicas",
         "first count": f"{bench.initial} replicas for every policy that scales",
         "history": _history(bench),
         "seed": str(bench.seed),
     }
+
+
+def _wrong(bench: Bench) -> dict[str, str]:
+    """Scripted faults, if any, on the trace's clock."""
+    told = [
+        f"{fault.kind} at {clock(fault.at)} h" + (f" for {clock(fault.duration_s)} h" if fault.duration_s < inf else "")
+        for fault in bench.scenario.conditions.faults
+    ]
+    return {"faults": "; ".join(told)} if told else {}
 
 
 def _history(bench: Bench) -> str:

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from foretide.cli.layout import Laid, Layout
 from foretide.cli.problems import BadInput
+from foretide.cli.profile import Profiles, known_profile
 from foretide.cli.replay import Format, in_one_line
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def simulate_command(  # noqa: PLR0913 (one for each option)
     calibrate_first: Annotated[
         int | None, typer.Option("--calibrate-first", metavar="K", min=1, help="Fit to the first K of them only.")
     ] = None,
+    profiles: Profiles = None,
     output: Annotated[Format, typer.Option("-o", "--output", help="How the summary is printed.")] = Format.TABLE,
 ) -> None:
     """Simulate a request trace on replicas of one deployment.
@@ -118,9 +120,11 @@ def simulate_command(  # noqa: PLR0913 (one for each option)
         layout, replicas, routing, prefill_replicas, decode_replicas, link_gbps, kv_bytes, prefill_share, decode_knee
     )
     laid.check(prefix_cache=prefix_cache, calibrate=calibrate)
-    deployment = _deployment(model, gpu, tp)
-    deployment = replace(
-        deployment, max_num_seqs=max_num_seqs, chunk=chunk, kv_tokens=kv_tokens, prefix_cache=prefix_cache
+    from foretide.simulator.profiles import Deployment
+
+    profile = known_profile(model, gpu, tp, profiles)
+    deployment = Deployment(
+        profile, max_num_seqs=max_num_seqs, chunk=chunk, kv_tokens=kv_tokens, prefix_cache=prefix_cache
     )
     with in_one_line():
         trace, names = _trace(requests)
@@ -151,15 +155,6 @@ def _check_routing(name: str | None) -> None:
 
     if name is not None and name not in NAMES:
         raise BadInput(field="--routing", value=name, fix=f"give one of {', '.join(NAMES)}")
-
-
-def _deployment(model: str, gpu: str, tp: int) -> "Deployment":
-    from foretide.simulator.profiles import Deployment, NoProfile, find_profile
-
-    try:
-        return Deployment(find_profile(model=model, gpu=gpu, tp=tp))
-    except NoProfile as error:
-        raise BadInput(field="--model, --gpu, --tp", value=f"{model} {gpu} {tp}", fix=str(error)) from error
 
 
 def _trace(path: Path) -> tuple["RequestTrace", list[Any]]:
@@ -223,7 +218,7 @@ def _summary(
         "kv_tokens": deployment.room,
         "speed_factor": speed.factor,
         "speed_factor_source": speed.source,
-        "profile_source": profile.source,
+        "profile_source": profile.provenance,
         "requests": len(found.arrival_s),
         "wall_seconds": wall_seconds,
     }

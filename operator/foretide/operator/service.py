@@ -27,6 +27,7 @@ from foretide.policies.flow import (
     WorkPerUnit,
 )
 from foretide.simulator.capacity import service_model, work_per_unit
+from foretide.simulator.profile_file import BadProfile, own_profiles
 from foretide.simulator.profiles import Deployment, NoProfile, find_profile
 from foretide.simulator.requests import Tokens
 
@@ -60,7 +61,7 @@ def sketched(question: Question) -> ServiceModel:
     binding = next(iter(question.objective.declared()))
     try:
         deployment = _deployment(question)
-    except NoProfile as error:
+    except (NoProfile, BadProfile) as error:
         work = WorkPerUnit(0.0, 1 / PRIOR_PREFILL, 1 / PRIOR_DECODE)
         source, spread = f"wide prior, for want of a profile of {question.model} ({error})", PRIOR_SD
     else:
@@ -88,7 +89,8 @@ def measured(question: Question, cache: Path) -> ServiceModel:
 
 
 def _deployment(question: Question) -> Deployment:
-    return Deployment(find_profile(model=question.model, gpu=question.accelerator, tp=question.gpus))
+    own = own_profiles()
+    return Deployment(find_profile(model=question.model, gpu=question.accelerator, tp=question.gpus, own=own))
 
 
 def _lengths(question: Question) -> tuple[Tokens, Tokens]:

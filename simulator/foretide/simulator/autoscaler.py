@@ -6,15 +6,13 @@ demand and about requests is not in it.
 What is NOT promised: that a view is fresh. Its newest scrape is as old as the scrape interval allows.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-import numpy as np
-
 from foretide.policies.demand import EngineSamples
-from foretide.policies.flow import Decision, Evidence, frozen
+from foretide.policies.flow import Decision, Evidence
+from foretide.simulator.engine_metrics import EngineHistograms
 from foretide.simulator.fleet import PodCounters
 
 Gauge = Literal["running", "waiting"]
@@ -28,6 +26,7 @@ class View:
     desired: int
     ready: int
     starting: int
+    """Pods that exist and are not ready, those without a node included."""
     scraped_at: float | None
     """When the newest scrape was taken; None before the first."""
     newest: Mapping[str, PodCounters]
@@ -36,6 +35,10 @@ class View:
     """The scrapes of the last minutes by replica; built when asked for."""
     starts: tuple[float, ...] = ()
     """Seconds from order to readiness of each start that has ended, in the order in which they ended."""
+    unschedulable: int = 0
+    """Of those starting, the pods that no node has room for."""
+    histograms: Callable[[], Mapping[str, EngineHistograms]] = dict
+    """vLLM's histograms by replica, as of the newest scrape. The first call has them counted; later scrapes show."""
 
     def total(self, gauge: Gauge) -> float | None:
         """Sum over all replicas in the newest scrape; None when nothing was scraped."""
@@ -74,35 +77,3 @@ class Autoscaler(Protocol):
         ...
 
     def decide(self, view: View) -> Choice: ...
-
-
-_COLUMNS = ("finished", "running", "waiting", "prompt_tokens", "output_tokens")
-
-
-class Scrapes:
-    """The memory of a metric source: the counters of every replica over the last `keep_s` seconds."""
-
-    def __init__(self, *, keep_s: float) -> None:
-        self._keep_s = keep_s
-        self._taken: deque[tuple[float, Mapping[str, PodCounters]]] = deque()
-
-    @property
-    def scraped_at(self) -> float | None:
-        return self._taken[-1][0] if self._taken else None
-
-    @property
-    def newest(self) -> Mapping[str, PodCounters]:
-        return self._taken[-1][1] if self._taken else {}
-
-    def take(self, *, at: float, counters: Mapping[str, PodCounters]) -> None:
-        self._taken.append((at, counters))
-        while self._taken[0][0] < at - self._keep_s:
-            self._taken.popleft()
-
-    def samples(self) -> Mapping[str, EngineSamples]:
-        """All that is remembered, by replica; one that is gone stays until its scrapes are forgotten."""
-        rows: dict[str, list[tuple[float, ...]]] = {}
-        for at, counters in self._taken:
-            for name, pod in counters.items():
-                rows.setdefault(name, []).append((at, *(float(getattr(pod, column)) for column in _COLUMNS)))
-        return {name: EngineSamples(*(frozen(column) for column in np.array(row).T)) for name, row in rows.items()}

@@ -1,6 +1,7 @@
 """What every policy of a comparison shares: the evaluation part, the service model, and the count to begin with."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,8 @@ def prepare(
 ) -> Bench:
     """Reads the trace, splits it, and measures what a replica carries with the lengths of the training part.
 
-    Without a training part the lengths are those of the whole trace, as a load test before going live would use.
+    Without a training part the lengths are those of the whole trace, as a load test before going live would use;
+    what the scenario does to the trace later is not known then.
     Raises BadTrace and BadScenario.
     """
     trace = read_trace(scenario, seed=seed)
@@ -36,7 +38,7 @@ def prepare(
     begins_s = split_at(scenario, trace, train_until=train_until)
     past = trace.between(0.0, begins_s) if begins_s > 0 else None
     ahead = trace.between(begins_s, float(trace.arrival_s[-1]) - begins_s + 1.0) if begins_s > 0 else trace
-    learned = past if past is not None and len(past) else trace
+    learned = past if past is not None and len(past) else _calm(scenario, trace, seed=seed)
     service = service_model(
         deployment=scenario.deployment,
         objective=scenario.objective,
@@ -58,15 +60,21 @@ def prepare(
     )
 
 
+def _calm(scenario: Scenario, trace: RequestTrace, *, seed: int) -> RequestTrace:
+    """The trace without the scenario's stress."""
+    return read_trace(replace(scenario, stress=()), seed=seed) if scenario.stress else trace
+
+
 def refuse_what_never_fits(scenario: Scenario, trace: RequestTrace) -> None:
     """Raises BadScenario for the first request that is longer than the KV cache of a replica."""
-    room = scenario.deployment.room
+    deployment = scenario.deployment
+    room, written = deployment.room, deployment.kv_tokens or deployment.profile.kv_tokens
     tokens = trace.prompt_tokens + trace.output_tokens
     longer = np.flatnonzero(tokens > room)
     if len(longer):
         first = int(longer[0])
         fix = f"request {first + 1} of {tokens[first]} tokens never fits; raise it or drop the request"
-        raise BadScenario([Problem("deployment.kv_tokens", str(room), fix)])
+        raise BadScenario([Problem("deployment.kv_tokens", str(written), fix)])
 
 
 def history_before(

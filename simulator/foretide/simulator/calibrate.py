@@ -17,7 +17,7 @@ from scipy.optimize import brentq
 from foretide.policies.flow import Floats, frozen
 from foretide.simulator.fleet import Fleet, RequestOutcome, StartTier
 from foretide.simulator.profiles import Deployment
-from foretide.simulator.requests import BadTrace, RequestTrace, read_requests
+from foretide.simulator.requests import BadTrace, RequestTrace, read_requests, read_table
 from foretide.simulator.routing import DEFAULT
 
 SLOWEST, FASTEST = 10.0, 0.1
@@ -39,7 +39,7 @@ def read_measured(path: Path) -> MeasuredRun:
     Times are in seconds. Raises BadTrace.
     """
     trace = read_requests(path, format="foretide")
-    table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    table = read_table(path)
     later = trace.output_tokens - 1.0
     if "tpot_s" in table.columns:
         tpot = _numbers(table, "tpot_s")

@@ -81,7 +81,7 @@ def service_model(
     return ServiceModel(
         work=work,
         capacity=replace(capacity, per_replica=tuple(each * ratio for each in capacity.per_replica)),
-        source=f"simulated {profile.model} on {profile.gpu} x {profile.tp}, step times {profile.source}",
+        source=f"simulated {profile.model} on {profile.gpu} x {profile.tp}, step times {profile.provenance}",
         log_speed_sd=log_speed_sd,
         waiting_work_s=_mean_work(work, prompts, outputs),
     )

@@ -8,7 +8,8 @@ would stay under 80 % of the ITL target and the queue would take under 80 % of w
 The throughput loop's count is the load loop's lower bound. While pods start, or engines do not all report, it waits.
 
 Without the load loop, which is upstream's default, the throughput loop scales by itself. What is NOT promised: engine
-metrics of every step. A view has scrapes; the load loop uses each one once. Engine times come from a profile.
+metrics of every step. A view has scrapes; the load loop uses each one once. Engine times come from a profile. The share
+of prompts found in prefix caches, by which the planner shortens its prompts, is not in a view.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,13 +22,19 @@ from foretide.policies.flow import OUTPUT_TOKENS, PROMPT_TOKENS, REQUESTS, Deman
 from foretide.simulator.autoscaler import Choice, View
 from foretide.simulator.engine import Engine, Lengths, Limits
 from foretide.simulator.predictors import Arima, Constant, Kalman, Predictor
+from foretide.simulator.prophet_like import ProphetLike
 from foretide.simulator.scenario import Pace
 from foretide.simulator.traffic import Traffic, arrived, of_row
 
 THROUGHPUT_S, LOAD_S = 180.0, 5.0
 DOWN_SHARE = 0.8
 KNOBS = ("slo_scale", "down_share")
-PREDICTORS: Mapping[str, Callable[[], Predictor]] = {"constant": Constant, "arima": Arima, "kalman": Kalman}
+PREDICTORS: Mapping[str, Callable[[], Predictor]] = {
+    "constant": Constant,
+    "arima": Arima,
+    "kalman": Kalman,
+    "prophet": ProphetLike,
+}
 USUAL_LENGTHS = Lengths(3000.0, 150.0)
 """The planner's `isl` and `osl` before it has seen any."""
 
@@ -72,6 +79,8 @@ class Dynamo:
         self._used_scrape = -inf
         for traffic in intervals(history, planner.throughput_s) if history else ():
             self._learn(traffic)
+        for predictor in (self._count, self._prompt, self._output):
+            predictor.rest()
 
     def decide(self, view: View) -> Choice:
         if self._next_throughput is None:

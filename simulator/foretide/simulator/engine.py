@@ -81,17 +81,21 @@ class Engine:
         context = times * pod.kv_usage * self.kv_tokens
         return self._prefill_s(queued + lengths.prompt, lengths, decodes=times * pod.running, context=context)
 
-    def itl_s(self, pod: PodCounters, lengths: Lengths, *, times: float = 1.0) -> float:
-        """Seconds of the next steps, with what runs `times` as large and the prefill beside it as it is."""
-        context = times * pod.kv_usage * self.kv_tokens + lengths.context
+    def itl_s(self, pod: PodCounters, lengths: Lengths, *, times: float = 1.0, queued: float = 0.0) -> float:
+        """Seconds of the next steps, with what runs `times` as large and the prefill beside it as it is.
+
+        `queued` tokens of prompts are taken to be in the KV cache already.
+        """
+        context = times * (pod.kv_usage * self.kv_tokens + queued) + lengths.context
         prefill = min(pod.running * lengths.prompt / max(1.0, lengths.output), float(self.deployment.chunk))
         return self.step_s(decodes=times * pod.running, context=context, prefill=prefill, prompt=lengths.prompt)
 
     def bears(self, pod: PodCounters, lengths: Lengths, more: tuple[float, float], limits: Limits) -> bool:
         """Whether it keeps within a share of the targets with some times its load: `more` is (times, share)."""
         times, share = more
-        held = times * (pod.kv_usage * self.kv_tokens + pod.waiting * lengths.prompt)
-        if held >= self.kv_tokens or self.itl_s(pod, lengths, times=times) >= share * limits.itl_s:
+        queued = pod.waiting * lengths.prompt
+        held = times * (pod.kv_usage * self.kv_tokens + queued)
+        if held >= self.kv_tokens or self.itl_s(pod, lengths, times=times, queued=queued) >= share * limits.itl_s:
             return False
         context = times * pod.kv_usage * self.kv_tokens
         own = self._prefill_s(lengths.prompt, lengths, decodes=times * pod.running, context=context)

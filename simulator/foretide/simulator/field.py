@@ -7,17 +7,17 @@ What is NOT promised: that one setting does a rival justice. `knobs` says which 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import lru_cache
-from math import isfinite
+from typing import Any
 
 from foretide.simulator import dynamo, keda, knative, last_value, sageserve, utilization, wva
-from foretide.simulator.autoscaler import Autoscaler
+from foretide.simulator.autoscaler import Autoscaler, Gauge
 from foretide.simulator.engine import Engine, Limits
+from foretide.simulator.hpa import ExternalMetricHpa
 from foretide.simulator.rivals import (
     CONCURRENCY_SHARE,
     WAITING_TARGET,
-    ExternalMetricHpa,
     FixedCount,
     mean_count,
     peak_count,
@@ -25,10 +25,8 @@ from foretide.simulator.rivals import (
 )
 from foretide.simulator.run import Bench
 from foretide.simulator.scenario import BadScenario
+from foretide.simulator.settings import PREDICTORS, VARIANTS, WINDOWS, Given, behavior_of, problem_of
 from foretide.simulator.written import Problem
-
-Given = Mapping[str, float]
-"""Settings by name, as the scenario gives them."""
 
 
 class NoRival(LookupError):
@@ -53,6 +51,13 @@ def knobs(name: str) -> tuple[str, ...]:
     return _KNOBS[name]
 
 
+def settings_of(name: str) -> tuple[str, ...]:
+    """All settings that a scenario may give a rival. Raises NoRival."""
+    if name not in _FIELD:
+        raise NoRival(name)
+    return _FIELD[name][1]
+
+
 def _given(name: str, bench: Bench, settings: tuple[str, ...]) -> Given:
     """What the scenario sets for a rival. Raises BadScenario with all that is wrong."""
     found = {knob: values[0] for knob, values in bench.scenario.knobs.get(name, {}).items() if values}
@@ -62,9 +67,9 @@ def _given(name: str, bench: Bench, settings: tuple[str, ...]) -> Given:
         if knob not in settings
     ]
     problems += [
-        Problem(f"policies.{name}.{knob}", f"{value:g}", "give a finite number above 0")
+        Problem(f"policies.{name}.{knob}", f"{value:g}", fix)
         for knob, value in found.items()
-        if knob in settings and not (isfinite(value) and value > 0)
+        if knob in settings and (fix := problem_of(knob, value)) is not None
     ]
     if problems:
         raise BadScenario(problems)
@@ -77,6 +82,11 @@ def _carried(bench: Bench) -> float:
     return usual_concurrency(bench) / CONCURRENCY_SHARE
 
 
+def _usual_running(bench: Bench) -> float:
+    """The target that an owner would set for running requests per replica."""
+    return max(1.0, CONCURRENCY_SHARE * _carried(bench))
+
+
 def _static(bench: Bench, given: Given) -> Autoscaler:
     return FixedCount("static", int(given["replicas"]) if "replicas" in given else peak_count(bench))
 
@@ -86,36 +96,45 @@ def _static_mean(bench: Bench, given: Given) -> Autoscaler:
 
 
 def _hpa(bench: Bench, given: Given) -> Autoscaler:
-    target = given.get("target", WAITING_TARGET)
-    low, high = _bounds(bench)
-    return ExternalMetricHpa(name="hpa", gauge="waiting", target=target, min_replicas=low, max_replicas=high)
+    return _external("hpa", "waiting", given.get("target", WAITING_TARGET), bench, given)
 
 
 def _hpa_concurrency(bench: Bench, given: Given) -> Autoscaler:
-    target = given["target"] if "target" in given else max(1.0, CONCURRENCY_SHARE * _carried(bench))
+    target = given["target"] if "target" in given else _usual_running(bench)
+    return _external("hpa-concurrency", "running", target, bench, given)
+
+
+def _external(name: str, gauge: Gauge, target: float, bench: Bench, given: Given) -> Autoscaler:
     low, high = _bounds(bench)
     return ExternalMetricHpa(
-        name="hpa-concurrency", gauge="running", target=target, min_replicas=low, max_replicas=high
+        name=name, gauge=gauge, target=target, min_replicas=low, max_replicas=high, behavior=behavior_of(given)
     )
 
 
 def _hpa_utilization(bench: Bench, given: Given) -> Autoscaler:
     low, high = _bounds(bench)
-    if "kv_target" in given:
-        return utilization.UtilizationHpa(min_replicas=low, max_replicas=high, target=given["kv_target"], signal="kv")
+    by_cache = "kv_target" in given
     return utilization.UtilizationHpa(
-        min_replicas=low, max_replicas=high, target=given.get("target", utilization.TARGET)
+        min_replicas=low,
+        max_replicas=high,
+        target=given["kv_target"] if by_cache else given.get("target", utilization.TARGET),
+        signal="kv" if by_cache else "gpu",
+        behavior=behavior_of(given),
     )
 
 
 def _keda(bench: Bench, given: Given) -> Autoscaler:
     low, high = _bounds(bench)
-    trigger = keda.Trigger(
-        threshold=given.get("threshold", WAITING_TARGET),
+    scaled = keda.Scaled(
+        threshold=given.get("threshold", keda.QUEUE_TARGET),
+        running_threshold=given["running_threshold"] if "running_threshold" in given else _usual_running(bench),
+        activation=given.get("activation", 0.0),
         polling_s=given.get("polling_s", keda.POLLING_S),
         cooldown_s=given.get("cooldown_s", keda.COOLDOWN_S),
+        credit=bool(given.get("credit", True)),
+        fallback_replicas=int(given["fallback_replicas"]) if "fallback_replicas" in given else None,
     )
-    return keda.Keda(min_replicas=low, max_replicas=high, trigger=trigger)
+    return keda.Keda(min_replicas=low, max_replicas=high, scaled=scaled, behavior=behavior_of(given))
 
 
 def _knative(bench: Bench, given: Given) -> Autoscaler:
@@ -129,6 +148,8 @@ def _dynamo(bench: Bench, given: Given) -> Autoscaler:
     scenario = bench.scenario
     planner = dynamo.Planner(
         limits=Limits.of(scenario.objective, scale=given.get("slo_scale", 1.0)),
+        predictor=PREDICTORS[int(given.get("predictor", PREDICTORS.index("arima")))],
+        load_loop=bool(given.get("load_loop", True)),
         down_share=given.get("down_share", dynamo.DOWN_SHARE),
         throughput_s=given.get("throughput_s", dynamo.THROUGHPUT_S),
     )
@@ -151,6 +172,7 @@ def _wva(bench: Bench, given: Given) -> Autoscaler:
         min_replicas=low,
         max_replicas=high,
         slo_scale=given.get("slo_scale", 1.0),
+        behavior=behavior_of(given),
     )
 
 
@@ -162,9 +184,15 @@ def _sageserve(bench: Bench, given: Given) -> Autoscaler:
         full=_carried(bench),
         min_replicas=low,
         max_replicas=high,
-        thresholds=replace(sageserve.Thresholds(), **given),
+        thresholds=_thresholds(given),
         history=bench.history,
     )
+
+
+def _thresholds(given: Given) -> sageserve.Thresholds:
+    numbers: dict[str, Any] = {name: value for name, value in given.items() if name != "variant"}
+    variant = VARIANTS[int(given.get("variant", VARIANTS.index("arima")))]
+    return replace(sageserve.Thresholds(variant=variant), **numbers)
 
 
 def _last_value(bench: Bench, given: Given) -> Autoscaler:
@@ -186,14 +214,14 @@ def _bounds(bench: Bench) -> tuple[int, int]:
 _FIELD: Mapping[str, tuple[Callable[[Bench, Given], Autoscaler], tuple[str, ...]]] = {
     "static": (_static, ("replicas",)),
     "static-mean": (_static_mean, ("replicas",)),
-    "hpa": (_hpa, ("target",)),
-    "hpa-utilization": (_hpa_utilization, ("target", "kv_target")),
-    "hpa-concurrency": (_hpa_concurrency, ("target",)),
-    "keda": (_keda, ("threshold", "cooldown_s", "polling_s")),
-    "knative": (_knative, ("concurrency", "utilization", "stable_s", "panic_threshold", "scale_down_delay_s")),
-    "dynamo": (_dynamo, ("slo_scale", "down_share", "throughput_s")),
-    "wva": (_wva, ("slo_scale",)),
-    "sageserve": (_sageserve, ("up_at", "down_at", "buffer", "surprise", "interval_s")),
+    "hpa": (_hpa, ("target", *WINDOWS)),
+    "hpa-utilization": (_hpa_utilization, ("target", "kv_target", *WINDOWS)),
+    "hpa-concurrency": (_hpa_concurrency, ("target", *WINDOWS)),
+    "keda": (_keda, (*keda.KNOBS, "activation", "cooldown_s", "polling_s", "credit", "fallback_replicas", *WINDOWS)),
+    "knative": (_knative, tuple(setting.name for setting in fields(knative.KpaRules))),
+    "dynamo": (_dynamo, ("slo_scale", "down_share", "throughput_s", "predictor", "load_loop")),
+    "wva": (_wva, ("slo_scale", *WINDOWS)),
+    "sageserve": (_sageserve, tuple(setting.name for setting in fields(sageserve.Thresholds))),
     "last-value": (_last_value, ("headroom",)),
 }
 """How a rival is built, and which settings a scenario may give it."""

@@ -1,19 +1,26 @@
 """A fleet of replicas behind one door: routing, cold starts, draining, and what all of it costs.
 
 Driven from event to event; between two calls of `advance` nothing happens. Requests that find no ready replica wait at
-the door. The n-th start of a run takes the same time whatever the policy (common random numbers).
+the door. The n-th start of a run takes the same time whatever the policy (common random numbers). `Conditions` say how
+replicas start, how many there is room for, and what goes wrong.
 
 Two ways to use it: with a trace and `scale` (replay, demo), or with replicas managed from outside and requests
 submitted one by one (the fleet twin). What is NOT promised: that both at once make sense.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import inf
 
+from foretide.simulator import meter
+from foretide.simulator.agenda import Agenda
+from foretide.simulator.conditions import QUIET, Conditions
 from foretide.simulator.ledger import Ledger, RequestOutcome
 from foretide.simulator.member import Member, Observation, PodCounters, Ready
+from foretide.simulator.mishaps import Mishaps
+from foretide.simulator.orders import Orders
 from foretide.simulator.partition import replica_of
 from foretide.simulator.profiles import Deployment
 from foretide.simulator.replica import Job
@@ -32,10 +39,13 @@ class FleetCounts:
     ready: int
     starting: int
     draining: int
+    unschedulable: int = 0
+    """Of those starting, the ones that have no node."""
 
 
 class Fleet:
-    """`replicas` are ready at time 0; `routing` is one of routing.NAMES.
+    """`replicas` are ready at time 0, as far as there are GPUs for them; `routing` is one of routing.NAMES, times in
+    `conditions` are on the fleet's clock.
 
     Raises ValueError for another name, or a request that no replica could ever serve.
     """
@@ -50,25 +60,51 @@ class Fleet:
         seed: int,
         gpus_per_replica: int = 1,
         routing: str = DEFAULT,
+        conditions: Conditions = QUIET,
     ) -> None:
         self.now = 0.0
         self.members: list[Member] = []
         self._deployment = deployment
-        self._cold_start = cold_start
-        self._seed = seed
         self._gpus = gpus_per_replica
         self._ledger = Ledger(trace, room=deployment.room)
         self._router = router(routing, seed, block_tokens=trace.blocks.tokens if trace.blocks else BLOCK_TOKENS)
         self._ready = Ready()
-        self._starting: list[Member] = []
+        self._agenda = Agenda()
+        self.mishaps = Mishaps(self, conditions=conditions, seed=seed, agenda=self._agenda)
+        self._orders = Orders(
+            first_tier=cold_start,
+            conditions=conditions,
+            seed=seed,
+            gpus=gpus_per_replica,
+            agenda=self._agenda,
+            begins=self.mishaps.begins,
+        )
+        self._starting = self._orders.starting
         self._events: list[tuple[float, int, Member]] = []
-        self._ordinal = 0
         self._door: deque[Job] = deque()
+        self._watched = False
         for _ in range(replicas):
+            if not self._orders.has_room(0.0):
+                self._order()
+                continue
             self.add_replica(f"replica-{len(self.members)}", ready=True)
+            self.mishaps.begins(self.members[-1])
 
     def advance(self, until: float) -> None:
-        """Everything that happens up to and including `until`."""
+        """Everything that happens up to and including `until`.
+
+        Raises ValueError for an infinite time where conditions see to it that something always happens.
+        """
+        agenda = self._agenda
+        if until == inf and agenda.next_at < inf:
+            raise ValueError("until: inf: there is no end to what may happen under these conditions; give a time")
+        while agenda.next_at <= until < inf:
+            self._serve(agenda.next_at)
+            agenda.run_next()
+        self._serve(until)
+
+    def _serve(self, until: float) -> None:
+        """All but the agenda, up to and including `until`."""
         ledger = self._ledger
         while True:
             arrival = ledger.next_arrival
@@ -79,15 +115,16 @@ class Fleet:
         self.now = until
 
     def scale(self, replicas: int) -> None:
-        """Orders starts, or takes away: starting replicas first, then those with the fewest outstanding requests."""
-        surplus = len(self._ready) + len(self._starting) - replicas
+        """Orders starts, or takes away: those without a node first, then starting ones, then the idlest."""
+        surplus = len(self._ready) + len(self._orders) - replicas
         for _ in range(-surplus):
             self._order()
-        for _ in range(min(surplus, len(self._starting))):
-            self._call_off(self._starting[-1])
+        for _ in range(min(surplus, len(self._orders))):
+            self._orders.call_off(self.now)
             surplus -= 1
         for _ in range(surplus):
             self._drain(self._ready.last_idlest())
+        self._orders.place(self.now)
 
     def submit(self, arrival_s: float, prompt_tokens: int, output_tokens: int) -> int:
         """Adds a request at the end of the trace and gives its index.
@@ -102,6 +139,7 @@ class Fleet:
         """A replica managed from outside: ready now, or once `mark_ready` says so."""
         member = Member(len(self.members), name, replica_of(self._deployment), self.now, self.now if ready else inf)
         self.members.append(member)
+        self._orders.settle_in(member)
         if ready:
             self._ready.join(member)
             self._let_in()
@@ -118,26 +156,42 @@ class Fleet:
         """No new requests; gone once the present ones are finished."""
         member = self._member(name)
         if member in self._starting:
-            self._call_off(member)
+            member.ready_at = inf
+            self.remove(name)
         elif member in self._ready:
             self._drain(member)
 
     def remove(self, name: str) -> None:
         """Gone at once; its requests in flight are lost and stay unfinished."""
-        member = self._member(name)
-        if member in self._starting:
-            self._starting.remove(member)
-        if member in self._ready:
-            self._ready.leave(member)
-        member.settle(self.now)
-        member.draining = True
-        member.gone_at = min(member.gone_at, self.now)
-        member.replica.next_event = inf
+        self._end(self._member(name))
+
+    def crash(self, member: Member) -> list[Job]:
+        """Gone at once; its replacement is ordered unless it was to go anyway. Returns the requests it had."""
+        replaced, jobs = member in self._ready, member.replica.jobs
+        self._end(member)
+        if replaced:
+            self._order()
+        return jobs
+
+    def admit(self, job: Job) -> None:
+        """Takes in a request that had come before, now."""
+        if self._ready:
+            self._route(job, self.now)
+        else:
+            self._door.append(job)
+
+    def respeed(self, member: Member, factor: float) -> None:
+        """Its steps take `factor` times as long as declared, from the next one on."""
+        replica = member.replica
+        before = replica.next_event
+        replica.respeed(factor, self.now)
+        if replica.next_event != before:
+            heappush(self._events, (replica.next_event, member.number, member))
 
     def counts(self) -> FleetCounts:
-        ready, starting = len(self._ready), len(self._starting)
+        ready, starting = len(self._ready), len(self._orders)
         draining = sum(1 for member in self.members if member.draining and member.gone_at == inf)
-        return FleetCounts(ready + starting, ready, starting, draining)
+        return FleetCounts(ready + starting, ready, starting, draining, self._orders.pending)
 
     def counters(self) -> dict[str, PodCounters]:
         """By name, of the ready and draining replicas."""
@@ -147,11 +201,22 @@ class Fleet:
             if member.ready_at <= self.now and member.gone_at == inf
         }
 
+    def watch(self) -> None:
+        """From now on `observations` misses nothing that any replica finishes."""
+        self._watched = True
+        for member in self.members:
+            member.observed = member.observed or []
+
     def observations(self, name: str) -> list[Observation]:
         """Requests that this replica finished since the last call; the first call only begins to watch."""
         member = self._member(name)
         seen, member.observed = member.observed or [], []
         return seen
+
+    @property
+    def ready(self) -> Sequence[Member]:
+        """Those that take requests, in the order in which they became ready."""
+        return self._ready
 
     @property
     def at_the_door(self) -> int:
@@ -160,8 +225,8 @@ class Fleet:
 
     @property
     def gpu_seconds(self) -> float:
-        """GPU time of starting, ready and draining replicas so far."""
-        return self._gpus * sum(min(member.gone_at, self.now) - member.ordered_at for member in self.members)
+        """GPU time of starting, ready and draining replicas so far; one without a node costs none."""
+        return self._gpus * meter.held_s(self.members, self.now)
 
     @property
     def starts(self) -> list[tuple[float, float]]:
@@ -196,7 +261,7 @@ class Fleet:
     def _arrives(self, now: float) -> None:
         job = self._ledger.take()
         if not self._ready:
-            if self._starting:
+            if len(self._orders):
                 self._ledger.waited_for_a_start(job)
             self._door.append(job)
             return
@@ -223,7 +288,7 @@ class Fleet:
             return
         member.settle(at)
         if member.draining:
-            member.gone_at = at
+            self._leave(member, at)
 
     def _finished(self, member: Member) -> None:
         for job, at in member.replica.done:
@@ -234,17 +299,16 @@ class Fleet:
         self._ready.recount(member)
 
     def _order(self) -> None:
-        seconds = self._cold_start.start_s(ordinal=self._ordinal, seed=self._seed)
-        self._ordinal += 1
         number = len(self.members)
-        member = Member(number, f"replica-{number}", replica_of(self._deployment), self.now, self.now + seconds)
+        member = Member(number, f"replica-{number}", replica_of(self._deployment), self.now, inf)
         self.members.append(member)
-        self._starting.append(member)
-        self._starting.sort(key=_ready_at)
+        self._orders.order(member, self.now)
 
     def _becomes_ready(self, member: Member) -> None:
         self._starting.remove(member)
         self._ready.join(member)
+        if self._watched:
+            member.observed = []
         for job in self._door:
             self._ledger.waited_for_a_start(job)
         self._let_in(member.ready_at)
@@ -252,24 +316,32 @@ class Fleet:
     def _let_in(self, now: float | None = None) -> None:
         while self._door:
             job = self._door.popleft()
-            self._route(job, self.now if now is None else now)
-
-    def _call_off(self, member: Member) -> None:
-        self._starting.remove(member)
-        member.gone_at, member.ready_at = self.now, inf
+            job.arrival = self.now if now is None else now  # at the engine, which knows nothing of the door
+            self._route(job, job.arrival)
 
     def _drain(self, member: Member) -> None:
         self._ready.leave(member)
         member.draining = True
         if member.replica.next_event == inf:
-            member.gone_at = self.now
+            self._leave(member, self.now)
+
+    def _end(self, member: Member) -> None:
+        if member in self._starting:
+            self._starting.remove(member)
+        if member in self._ready:
+            self._ready.leave(member)
+        member.settle(self.now)
+        member.draining = True
+        member.replica.next_event = inf
+        if member.gone_at == inf:
+            self._leave(member, self.now)
+
+    def _leave(self, member: Member, at: float) -> None:
+        member.gone_at = at
+        self._orders.leave(at)
 
     def _member(self, name: str) -> Member:
         found = next((member for member in reversed(self.members) if member.name == name), None)
         if found is None:
             raise KeyError(f"no replica is called {name}")
         return found
-
-
-def _ready_at(member: Member) -> float:
-    return member.ready_at

@@ -1,170 +1,133 @@
 """Generated LLM traffic. It is generated, not recorded, and everything that shows it says so.
 
 Calibrated to published statistics: token lengths to the conversation trace of the Azure LLM inference dataset 2023
-(prompt mean 1155, median 1020, p99 4142; output mean 211, median 129, p99 601); arrivals as ServeGen (arXiv 2505.09999)
-describes them: a few clients carry most of the load, each a renewal process of its own burstiness (Gamma gaps), under
-a common daily shape.
+(prompt mean 1155, median 1020, p99 4142; output mean 211, median 129, p99 601) and to those that `lengths` names;
+arrivals as ServeGen (arXiv 2505.09999) describes them: a few clients carry most of the load, each a renewal process of
+its own burstiness, under a common daily and weekly shape. What a client starts is a single request, a conversation or
+an agent's loop; `mean_rps` counts all requests, those that follow included.
 
-What is NOT promised: dependence between prompt and output length, sessions, or weekends.
+What is NOT promised: clients whose own lengths differ, or, with conversations and agents, answers that come at the
+fleet's time instead of a nominal one (see `chains`).
 """
-
-from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.random import Generator
 
 from foretide.policies.flow import Floats, frozen
-from foretide.simulator.requests import RequestTrace, Tokens
+from foretide.simulator.chains import Calls, joined, single, unfold, usual
+from foretide.simulator.clients import Client, arrivals, draw_clients, overdispersion
+from foretide.simulator.lengths import PROMPT_SIGMA, correlated, mixed_lengths, output_lengths, prompt_lengths
+from foretide.simulator.prefixes import blocks_of
+from foretide.simulator.requests import RequestTrace
+from foretide.simulator.rhythm import intensity, lateness
+from foretide.simulator.shape import Agents, Conversations, WorkloadShape
 
-PROMPT_MEDIAN, PROMPT_SIGMA = 1020.0, 0.58
-OUTPUT_PARTS = ((0.68, 84.0, 0.62), (0.32, 410.0, 0.2))
-"""Short and long answers: (share, median, sigma of the log)."""
-LONGEST_OUTPUT = 1000
-"""Azure's answers are capped here."""
-MINUTES = 1440
-TROUGH_HOUR = 4.0
+__all__ = ["Agents", "Conversations", "WorkloadShape", "demand_counts", "generate"]
 
-
-@dataclass(frozen=True, slots=True)
-class WorkloadShape:
-    """What a generated workload looks like. A day has `day_s` seconds, so that one can be compressed into hours.
-
-    Raises ValueError naming the field, the value and the fix.
-    """
-
-    mean_rps: float
-    days: float = 1.0
-    day_s: float = 86400.0
-    peak_to_trough: float = 4.0
-    """Rate at the daily peak over that at night."""
-    clients: int = 24
-    zipf: float = 1.1
-    """Client k has a share of the load proportional to k^-zipf."""
-    burstiness: float = 1.5
-    """Median coefficient of variation of a client's gaps; 1 is Poisson."""
-    bursts_per_day: float = 4.0
-    burst_height: float = 1.6
-    """Rate during a burst over the rate without it."""
-    burst_minutes: float = 12.0
-    """Length of a burst in minutes of the (possibly compressed) day."""
-    wander: float = 0.08
-    """Standard deviation of the log of the slow drift around the daily shape."""
-    prompt_mean: float = 1155.0
-    output_mean: float = 203.0
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not isinstance(value, int | float) or not np.isfinite(value) or value < 0:
-                raise ValueError(f"{field.name}: {value!r}: give a finite number of at least 0")
-        for name in ("mean_rps", "days", "day_s", "clients", "peak_to_trough", "prompt_mean", "output_mean"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name}: {getattr(self, name)!r}: give a number above 0")
-        if self.peak_to_trough < 1:
-            raise ValueError(f"peak_to_trough: {self.peak_to_trough!r}: give a ratio of at least 1")
+LONGEST_WARM_UP = 14
+"""Days before the first at most, so that chains are under way when it begins."""
+OUTPUT_SPREAD = 0.8
 
 
 def generate(shape: WorkloadShape, *, seed: int) -> RequestTrace:
     """The trace of a shape, from midnight of day 0. The same for the same seed."""
-    rng = np.random.default_rng((seed, 0))
-    edges, rate = intensity(shape, seed=seed, first_day=0, days=shape.days)
-    mass = np.concatenate([[0.0], np.cumsum(rate * np.diff(edges))])
-    parts = [
-        np.interp(_renewals(rng, float(mass[-1]) * share, cv) / share, mass, edges)
-        for share, cv in _clients(shape, rng)
-    ]
-    arrival = np.sort(np.concatenate(parts))
-    count = len(arrival)
+    calls = _requests(shape, np.random.default_rng((seed, 0)), seed=seed, first_day=0, days=shape.days)
+    at = calls.arrival_s
     return RequestTrace(
-        arrival_s=frozen(arrival - arrival[0] if count else arrival),
-        prompt_tokens=prompt_lengths(rng, count, mean=shape.prompt_mean),
-        output_tokens=output_lengths(rng, count, mean=shape.output_mean),
+        arrival_s=frozen(at - at[0] if len(at) else at),
+        prompt_tokens=calls.prompt_tokens,
+        output_tokens=calls.output_tokens,
+        blocks=blocks_of(calls, tokens=int(shape.block_tokens)) if shape.chained else None,
     )
 
 
 def demand_counts(shape: WorkloadShape, *, days: float, step: float, seed: int) -> Floats:
     """Demand of the `days` before the trace, per second, (T, 3): counts with the clients' burstiness, mean lengths.
 
-    The same daily shape with other bursts and another drift, as yesterday differs from today.
+    The same daily and weekly shape with other bursts and another drift, as yesterday differs from today. Where lengths
+    drift or requests follow from one another, the days before are generated like the trace and counted.
     """
-    rng = np.random.default_rng((seed, 1))
     whole = max(1, int(np.ceil(days)))
-    edges, rate = intensity(shape, seed=seed, first_day=-whole, days=whole)
-    mass = np.concatenate([[0.0], np.cumsum(rate * np.diff(edges))])
     bins = int(whole * shape.day_s / step)
-    grid = edges[-1] - step * np.arange(bins, -1, -1)
+    grid = np.arange(-bins, 1, dtype=np.float64) * step
+    plain = not (shape.mix or shape.chained)
+    rows = _drawn_counts(shape, grid, days=whole, seed=seed) if plain else _counted(shape, grid, days=whole, seed=seed)
+    return frozen(rows[len(rows) - int(days * shape.day_s / step) :] / step)
+
+
+def _drawn_counts(shape: WorkloadShape, grid: Floats, *, days: int, seed: int) -> Floats:
+    """Requests and tokens of each bin, (T, 3), without a request ever being made."""
+    rng = np.random.default_rng((seed, 1))
+    edges, rate = intensity(shape, seed=seed, first_day=-days, days=days)
+    mass = np.concatenate([[0.0], np.cumsum(rate * np.diff(edges))])
     mean = np.maximum(np.diff(np.interp(grid, edges, mass)), 1e-12)
     # Counts of a renewal process with gaps of variation cv have a variance of about cv^2 times their mean.
-    excess = max(1e-6, sum(share * cv**2 for share, cv in _clients(shape, rng)) - 1.0)
+    excess = max(1e-6, overdispersion(_clients(shape, rng)) - 1.0)
     counts = rng.poisson(rng.gamma(mean / excess, excess)).astype(np.float64)
     spread = 1.0 / np.sqrt(np.maximum(counts, 1.0))
-    prompt = shape.prompt_mean * np.exp(PROMPT_SIGMA * spread * rng.standard_normal(bins))
-    output = shape.output_mean * np.exp(0.8 * spread * rng.standard_normal(bins))
-    rows = np.stack([counts, counts * prompt, counts * output], axis=1) / step
-    return frozen(rows[len(rows) - int(days * shape.day_s / step) :])
+    prompt = shape.prompt_mean * np.exp(PROMPT_SIGMA * spread * rng.standard_normal(len(mean)))
+    output = shape.output_mean * np.exp(OUTPUT_SPREAD * spread * rng.standard_normal(len(mean)))
+    return np.stack([counts, counts * prompt, counts * output], axis=1)
 
 
-def intensity(shape: WorkloadShape, *, seed: int, first_day: int, days: float) -> tuple[Floats, Floats]:
-    """Edges of `days` in minutes of the day (seconds from midnight of day 0), and requests/s between them."""
-    minutes = int(np.ceil(days * MINUTES))
-    edges = (first_day + np.arange(minutes + 1) / MINUTES) * shape.day_s
-    day = first_day + (np.arange(minutes) + 0.5) / MINUTES
-    swing = (1.0 - np.cos(2 * np.pi * (day - TROUGH_HOUR / 24))) / 2
-    daily = 1.0 + (shape.peak_to_trough - 1.0) * swing
-    daily /= 1.0 + (shape.peak_to_trough - 1.0) / 2
-    lively = np.concatenate(
-        [
-            _liveliness(shape, np.random.default_rng((seed, 2, first_day + d + MINUTES)))
-            for d in range(int(np.ceil(days)))
-        ]
+def _counted(shape: WorkloadShape, grid: Floats, *, days: int, seed: int) -> Floats:
+    """The same from generated requests, a day at a time to keep memory flat."""
+    rows = np.zeros((len(grid) - 1, 3))
+    for day in range(-days, 0):
+        rng = np.random.default_rng((seed, 1, -day))
+        calls = _requests(shape, rng, seed=seed, first_day=day, days=1.0)
+        for column, weights in enumerate((None, calls.prompt_tokens, calls.output_tokens)):
+            rows[:, column] += np.histogram(calls.arrival_s, bins=grid, weights=weights)[0]
+    return rows
+
+
+def _requests(shape: WorkloadShape, rng: Generator, *, seed: int, first_day: int, days: float) -> Calls:
+    """Everything that arrives in these days, ascending; times from midnight of day 0."""
+    early = _warm_up(shape)
+    edges, rate = intensity(shape, seed=seed, first_day=first_day - early, days=days + early)
+    shares, per_request = _kinds(shape)
+    starts = arrivals(rng, _clients(shape, rng), edges, rate * per_request)
+    if not shape.chained:
+        return _singles(shape, rng, starts)
+    kind = np.searchsorted(np.cumsum(shares)[:-1], rng.random(len(starts)), side="right")
+    parts = [_singles(shape, rng, starts[kind == 0])]
+    parts += [unfold(rng, part.chain(), starts[kind == n]) for n, part in enumerate(shape.chained, start=1)]
+    calls = joined(parts)
+    begin, end = first_day * shape.day_s, (first_day + days) * shape.day_s
+    inside = np.flatnonzero((calls.arrival_s >= begin) & (calls.arrival_s < end))
+    return calls.where(inside[np.argsort(calls.arrival_s[inside], kind="stable")])
+
+
+def _clients(shape: WorkloadShape, rng: Generator) -> list[Client]:
+    return draw_clients(
+        rng,
+        count=int(shape.clients),
+        zipf=shape.zipf,
+        burstiness=shape.burstiness,
+        spread=shape.burstiness_spread,
+        gaps=shape.gaps,
     )
-    return edges, shape.mean_rps * daily * lively[:minutes]
 
 
-def prompt_lengths(rng: Generator, count: int, *, mean: float) -> Tokens:
-    """Lognormal prompt lengths with Azure's spread, scaled to `mean`."""
-    usual = PROMPT_MEDIAN * np.exp(PROMPT_SIGMA**2 / 2)
-    drawn = PROMPT_MEDIAN * np.exp(PROMPT_SIGMA * rng.standard_normal(count))
-    return _whole(drawn * mean / usual)
+def _singles(shape: WorkloadShape, rng: Generator, at: Floats) -> Calls:
+    if shape.mix:
+        late = lateness(at / shape.day_s)
+        night = shape.night_mix or shape.mix
+        return single(at, *mixed_lengths(rng, late, by_night=night, by_day=shape.mix, correlation=shape.correlation))
+    prompt = prompt_lengths(rng, len(at), mean=shape.prompt_mean)
+    output = output_lengths(rng, len(at), mean=shape.output_mean)
+    return single(at, prompt, correlated(rng, prompt, output, correlation=shape.correlation))
 
 
-def output_lengths(rng: Generator, count: int, *, mean: float) -> Tokens:
-    """Short and long answers in Azure's proportion, scaled to `mean` and capped alike."""
-    (share, *_), _ = OUTPUT_PARTS
-    usual = sum(part * median * np.exp(sigma**2 / 2) for part, median, sigma in OUTPUT_PARTS)
-    kind = (rng.random(count) >= share).astype(np.int64)
-    medians, sigmas = (np.array([part[i] for part in OUTPUT_PARTS])[kind] for i in (1, 2))
-    drawn = medians * np.exp(sigmas * rng.standard_normal(count))
-    scale = mean / usual
-    return _whole(np.minimum(drawn, LONGEST_OUTPUT) * scale)
+def _kinds(shape: WorkloadShape) -> tuple[Floats, float]:
+    """Shares of what clients start (single requests first, then the chained parts), and starts for each request."""
+    lengths = [1.0, *(usual(part.chain())[0] for part in shape.chained)]
+    requests = np.array([1.0 - sum(part.share for part in shape.chained), *(part.share for part in shape.chained)])
+    starts = requests / np.array(lengths)
+    return starts / starts.sum(), float(starts.sum())
 
 
-def _whole(values: Floats) -> Tokens:
-    return np.maximum(1, np.rint(values)).astype(np.int64)
-
-
-def _clients(shape: WorkloadShape, rng: Generator) -> list[tuple[float, float]]:
-    """(share of the load, variation of the gaps) of each client."""
-    weights = np.arange(1, int(shape.clients) + 1, dtype=np.float64) ** -shape.zipf
-    variations = np.clip(shape.burstiness * np.exp(0.4 * rng.standard_normal(len(weights))), 0.3, 4.0)
-    return list(zip((weights / weights.sum()).tolist(), variations.tolist(), strict=True))
-
-
-def _renewals(rng: Generator, until: float, cv: float) -> Floats:
-    """Times of a renewal process of unit rate and Gamma gaps on [0, until)."""
-    form = 1.0 / cv**2
-    count = int(until + 6 * cv * np.sqrt(until + 1) + 20)
-    times = np.cumsum(rng.gamma(form, 1.0 / form, count))
-    return np.asarray(times[times < until], dtype=np.float64)
-
-
-def _liveliness(shape: WorkloadShape, rng: Generator) -> Floats:
-    """One day's factor per minute: a slow drift, and bursts that come and go."""
-    knots = rng.standard_normal(13) * shape.wander
-    minute = np.arange(MINUTES)
-    factor = np.exp(np.interp(minute, np.linspace(0, MINUTES, 13), knots) - shape.wander**2 / 2)
-    for _ in range(rng.poisson(shape.bursts_per_day)):
-        begin, length = rng.uniform(0, MINUTES), max(1.0, rng.exponential(shape.burst_minutes))
-        inside = np.clip(np.minimum(minute - begin, begin + length - minute) / 2.0, 0.0, 1.0)
-        factor = factor * (1.0 + (shape.burst_height - 1.0) * inside)
-    return factor
+def _warm_up(shape: WorkloadShape) -> int:
+    """Whole days after which 99 % of the chains that began before them have ended."""
+    longest = max((usual(part.chain())[1] for part in shape.chained), default=0.0)
+    return min(LONGEST_WARM_UP, int(np.ceil(longest / shape.day_s)))

@@ -19,7 +19,7 @@ from foretide.simulator.bench import first_count, history_before, prepare, split
 from foretide.simulator.generate import WorkloadShape
 from foretide.simulator.requests import RequestTrace
 from foretide.simulator.run import Bench
-from foretide.simulator.scenario import RequestFile, Scenario, read_trace
+from foretide.simulator.scenario import RequestFile, Scenario, played, read_recorded, read_trace
 
 OTHER_DAY = 100_000
 """Added to a seed: another trace of the same generated workload, to tune on."""
@@ -48,8 +48,7 @@ class Ground:
     def trace(self, seed: int) -> RequestTrace:
         if self.recorded is None:
             return read_trace(self.scenario, seed=seed)
-        rate = self.scenario.source.scale_rate if isinstance(self.scenario.source, RequestFile) else 1.0
-        return self.recorded if rate == 1 else self.recorded.scaled(rate, seed=seed)
+        return played(self.scenario, self.recorded, seed=seed)
 
 
 def lay_ground(
@@ -58,9 +57,7 @@ def lay_ground(
     """Reads and measures what all runs share. Raises BadTrace and BadScenario."""
     staged = with_training_part(scenario)
     first = prepare(staged, seed=_training_seed(staged, seed), cache=cache, progress=progress)
-    recorded = None
-    if isinstance(staged.source, RequestFile):
-        recorded = read_trace(replace(staged, source=replace(staged.source, scale_rate=1.0)), seed=seed)
+    recorded = read_recorded(staged.source) if isinstance(staged.source, RequestFile) else None
     return Ground(staged, first.service, recorded)
 
 
@@ -91,6 +88,8 @@ def _bench(ground: Ground, part: Part, seed: int) -> Bench:
     scenario, training = ground.scenario, part is Part.TRAINING
     if training:
         seed = _training_seed(scenario, seed)
+        # Nobody tunes on a day of which it is known what will go wrong.
+        ground = replace(ground, scenario=replace(scenario, stress=())) if _has_other_day(scenario) else ground
     trace = ground.trace(seed)
     begins_s = split_at(scenario, trace, train_until=None)
     past, ahead = None, trace

@@ -1,45 +1,69 @@
-"""What every policy that acts through Kubernetes' HPA has in common: HPA's memory, `behavior`, and the bounds.
+"""HPAs as policies: one on an external metric, and the part behind the metrics that others share.
 
-Order as in pkg/controller/podautoscaler/horizontal.go: the recommendation is remembered, stabilised, limited in its
-rate, then brought within minReplicas and maxReplicas.
+As with a `behavior` block that is empty: its defaults are what the documentation gives (4 pods or a doubling per 15 s
+up, at once; 5 minutes down). Without any block, which is `behavior=None`, the controller goes an older path that lets
+fewer pods through from small counts (docs/hpa-fidelity.md).
 
-What is NOT promised: a decision. Where the wanted count comes from is the metric's affair.
+What is NOT promised: that status.replicas lags. In the simulator a pod exists from the moment at which it is asked for,
+so that HPA's spec.replicas and status.replicas are the same count.
 """
 
-from foretide.policies.behavior import HPA_DEFAULT, apply_behavior
-from foretide.policies.flow import Behavior, Memory, Recommendation
-from foretide.policies.memory import remember_recommendation, remember_scale
-from foretide.simulator.autoscaler import Choice, View
+from foretide.policies.behavior import HPA_DEFAULT
+from foretide.policies.flow import Behavior, Memory
+from foretide.simulator.autoscaler import Choice, Gauge, View
+from foretide.simulator.horizontal import Limits, sync
+from foretide.simulator.hpa_metrics import SYNC_S, average_value
 
 
 class HpaTail:
     """The part of one HPA behind its metrics; it lives as long as the run."""
 
-    def __init__(self, *, min_replicas: int, max_replicas: int, behavior: Behavior = HPA_DEFAULT) -> None:
-        self._min, self._max, self._behavior = min_replicas, max_replicas, behavior
+    def __init__(self, *, min_replicas: int, max_replicas: int, behavior: Behavior | None = HPA_DEFAULT) -> None:
+        self._limits = Limits(min_replicas, max_replicas, behavior)
         self._memory: Memory | None = None
 
     def blind(self, view: View, why: str) -> Choice:
-        """Nothing is done without a metric; the count that is found is remembered if it is the first look."""
-        self._memory = self._memory or _newborn(view)
-        return Choice(None, "Blind", why)
+        """A sync without a metric: nothing but the bounds is enforced."""
+        return self._sync(view, None, why)
 
     def settle(self, view: View, *, wanted: int, why: str) -> Choice:
-        """The count that `behavior` and the bounds let through; None where it is the present one."""
-        memory = remember_recommendation(
-            self._memory or _newborn(view), at=view.now, replicas=wanted, behavior=self._behavior
-        )
-        allowed, code = apply_behavior(
-            now=view.now, current=view.desired, wanted=wanted, behavior=self._behavior, memory=memory
-        )
-        bounded = min(max(allowed, self._min), self._max)
-        if bounded != view.desired:
-            memory = remember_scale(memory, at=view.now, before=view.desired, after=bounded)
-        self._memory = memory
-        text = f"{why}: wants {wanted}, gets {bounded}"
-        return Choice(None if bounded == view.desired else bounded, code.value if code else "Metric", text)
+        """The count that one sync lets through; None where it is the present one."""
+        return self._sync(view, wanted, f"{why}: wants {wanted}")
+
+    def _sync(self, view: View, wanted: int | None, why: str) -> Choice:
+        done = sync(self._limits, now=view.now, current=view.desired, wanted=wanted, memory=self._memory)
+        self._memory = done.memory
+        code = done.code.value if done.code else "Metric"
+        text = why if wanted is None else f"{why}, gets {done.replicas}"
+        return Choice(None if done.replicas == view.desired else done.replicas, code, text)
 
 
-def _newborn(view: View) -> Memory:
-    """HPA records the count that it finds as its first recommendation."""
-    return Memory(watching_since=view.now, recommendations=(Recommendation(view.now, view.desired),))
+class ExternalMetricHpa:
+    """HPA on the sum of a gauge over all replicas, target type AverageValue, every 15 s.
+
+    Starting replicas are credited, because the total does not grow with them.
+    """
+
+    interval_s = SYNC_S
+    begins_with = None
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        gauge: Gauge,
+        target: float,
+        min_replicas: int,
+        max_replicas: int,
+        behavior: Behavior | None = HPA_DEFAULT,
+    ) -> None:
+        self.name, self._gauge, self._target = name, gauge, target
+        self._tail = HpaTail(min_replicas=min_replicas, max_replicas=max_replicas, behavior=behavior)
+
+    def decide(self, view: View) -> Choice:
+        total = view.total(self._gauge)
+        if total is None:
+            return self._tail.blind(view, f"no {self._gauge} requests were scraped")
+        wanted = average_value(total=total, target=self._target, current=view.desired)
+        why = f"{total:.0f} {self._gauge}, target {self._target:g} per replica"
+        return self._tail.settle(view, wanted=wanted, why=why)

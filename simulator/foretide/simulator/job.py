@@ -46,3 +46,7 @@ class Job:
         """Decode-step counter when it began to decode."""
         self.target = 0
         """Tokens to compute before the next output token appears."""
+
+    def again(self, arrival: float) -> "Job":
+        """The same request, sent once more."""
+        return Job(self.index, arrival, self.prompt, self.output, self.blocks, self.hash_tokens)

@@ -2,13 +2,15 @@
 
 Decision rules of pkg/autoscaler/scaling/autoscaler.go, defaults of config/core/configmaps/autoscaler.yaml
 (knative/serving): wanted = ceil(mean concurrency / target) over the stable window of 60 s and over the panic window,
-10 % of it; both clamped to [floor(ready / 2), ceil(1000 x ready)]. Panic while the panic window wants at least twice
-the ready pods: the count then only rises, until one stable window has passed without. An autoscaler that finds more
-than one ready pod begins in panic. Every 2 s. A target is 70 % of the concurrency that a replica is given.
+10 % of it; both clamped to [floor(ready / 2), ceil(1000 x ready)], then raised to the activation scale. Panic while the
+panic window wants at least twice the ready pods: the count then only rises, until one stable window has passed without.
+An autoscaler that finds more than one ready pod begins in panic. Every 2 s. A target is 70 % of the concurrency that a
+replica is given.
 
 Concurrency is running plus waiting. What is NOT promised: Knative's own fine grain. Its queue proxies report every
 second; a view has one scrape per interval, so the stable mean is one of few scrapes, and the panic value that of the
-newest one, however old. Requests that wait for a first replica are in the activator's count there, and not seen here.
+newest one, however old. Requests that wait for a first replica are in the activator's count there, and not seen here;
+so there is no return from zero, and burst capacity, which only steers the activator, is left out.
 """
 
 from collections import deque
@@ -34,6 +36,8 @@ class KpaRules:
     max_up: float = 1000.0
     max_down: float = 2.0
     scale_down_delay_s: float = 0.0
+    activation_scale: float = 1.0
+    """Pods at least, while anything is wanted at all."""
 
     @property
     def target(self) -> float:
@@ -63,12 +67,17 @@ class KpaDecider:
         rules, pods = self._rules, max(1, ready)
         wanted, wanted_in_panic = ceil(stable / rules.target), ceil(panic / rules.target)
         self._feel(now, over=wanted_in_panic / pods >= rules.panic_threshold)
-        low, high = floor(pods / rules.max_down), ceil(rules.max_up * pods)
-        count = min(max(wanted, low), high)
+        count = self._bounded(wanted, pods)
         if self.panicking:
-            count = max(count, min(max(wanted_in_panic, low), high), self._most_in_panic)
+            count = max(count, self._bounded(wanted_in_panic, pods), self._most_in_panic)
             self._most_in_panic = count
         return self._later(now, count)
+
+    def _bounded(self, wanted: int, pods: int) -> int:
+        """Within the two rates of change, and no smaller than the activation scale unless nothing is wanted."""
+        rules = self._rules
+        count = min(max(wanted, floor(pods / rules.max_down)), ceil(rules.max_up * pods))
+        return max(count, int(rules.activation_scale)) if wanted > 0 and rules.activation_scale > 1 else count
 
     def _feel(self, now: float, *, over: bool) -> None:
         """Panic begins and is prolonged while over the threshold, and ends one stable window after the last time."""

@@ -71,7 +71,7 @@ def knob_of(policy: str, scenario: Scenario) -> Knob | None:
         "hpa": Knob("target", *waiting),
         "hpa-utilization": Knob("target", 0.05, 0.99, Scale.LOGIT),
         "hpa-concurrency": Knob("target", *running),
-        "keda": Knob("threshold", *waiting),
+        "keda": Knob("running_threshold", *running),
         "knative": Knob("concurrency", *running),
         "dynamo": Knob("slo_scale", 0.3, 2.0),
         "wva": Knob("slo_scale", 0.3, 5.0),

@@ -58,6 +58,7 @@ class Member:
     """One replica of the fleet, from order to end. Times in seconds; infinite until they come."""
 
     __slots__ = (
+        "begun_at",
         "busy_s",
         "busy_since",
         "draining",
@@ -77,6 +78,8 @@ class Member:
         self.name = name
         self.replica = replica
         self.ordered_at = ordered_at
+        self.begun_at = inf
+        """When it got its node: it costs from then on."""
         self.ready_at = ready_at
         self.gone_at = inf
         self.draining = False
@@ -88,6 +91,10 @@ class Member:
         self.busy_since = inf
         self.observed: list[Observation] | None = None
         """What it finished since somebody last asked; None while nobody ever did."""
+
+    def busy_until(self, now: float) -> float:
+        """Seconds in which it had at least one request, up to now."""
+        return self.busy_s + max(0.0, now - self.busy_since)
 
     def settle(self, now: float) -> None:
         """It has nothing to do from now on."""

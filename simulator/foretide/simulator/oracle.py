@@ -1,12 +1,14 @@
 """The oracle: what perfect knowledge of demand, and of the run's result, would have paid. Hindsight is allowed here.
 
-A plan orders what the true work will need, one cold start early, and lowers at once. How much of the capacity table's
-load it dares to use (`margin`) is found by bisection over full simulated runs: the cheapest plan whose joint attainment
-is what the promise amounts to (its strictest percentile). Runs of other policies that reach it are candidates as well,
-and so is the smaller of the best two at every moment; so the oracle is never dearer than a policy that keeps the
-promise.
+A plan is the cheapest sequence of counts for the true work, with a start paid for from its order on, found by dynamic
+programming (`right_sizing`). A bin's cost is its GPU time and a price for each request that it is expected to miss: the
+capacity table says how fast misses grow beyond the limit. The price is found by bisection over full simulated runs: the
+cheapest plan whose joint attainment is what the promise amounts to (its strictest percentile). Runs of other policies
+that reach it are candidates as well, and so is the smaller of the best two at every moment; so the oracle is never
+dearer than a policy that keeps the promise.
 
-What is NOT promised: the optimum over all plans. It bounds the compared policies, not every conceivable one.
+What is NOT promised: the optimum over all plans. Bins are planned as if no queue went from one to the next; the runs
+show what became of that. It bounds the compared policies, not every conceivable one.
 """
 
 from bisect import bisect_right
@@ -15,9 +17,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from foretide.policies.flow import Floats
+from foretide.policies.flow import REQUESTS, CapacityTable, Floats
 from foretide.simulator.autoscaler import Choice, View
-from foretide.simulator.rivals import demand_rows, fewest_for
+from foretide.simulator.right_sizing import cheapest
+from foretide.simulator.rivals import demand_rows
 from foretide.simulator.run import LAG_S, Bench, PolicyRun, Progress, run_policy
 from foretide.simulator.score import attainment, required_joint
 
@@ -25,8 +28,11 @@ NAME = "oracle"
 BIN_S = 30.0
 """Work is looked at in bins of this length: shorter than a cold start, long enough to average over requests."""
 LEAD_QUANTILE = 0.9
-MARGINS = (0.6, 1.5)
-ROUNDS = 7
+PRICES = (1e-3, 1e3)
+"""Replica-seconds that a missed request may cost, between which the right price is sought."""
+ROUNDS = 8
+USUAL_STEEPNESS = 20.0
+"""Where the capacity table does not know its own: a tenth beyond the limit, seven times as many misses."""
 
 Orders = tuple[tuple[float, int], ...]
 
@@ -58,7 +64,7 @@ def standing(orders: Orders, at: float) -> int:
 def oracle(*, bench: Bench, others: Sequence[PolicyRun] = (), progress: Progress | None = None) -> PolicyRun:
     """The cheapest run found that keeps the promise; where none does, the one that comes nearest."""
     search = _Search(bench, progress)
-    planned = search.best_margin()
+    planned = search.best_price()
     kept = [run for run in (*others, planned) if search.keeps(run)]
     if not kept:
         return replace(planned, note="no plan reached the promised joint attainment; this one came nearest")
@@ -77,8 +83,13 @@ class _Search:
         self._progress = progress
         self._done = 0
         self._required = required_joint(bench.scenario.objective)
-        self._work = bench.service.work.of(
-            demand_rows(bench.trace, start=0.0, end=bench.duration_s + BIN_S, step=BIN_S)
+        rows = demand_rows(bench.trace, start=0.0, end=bench.duration_s + BIN_S, step=BIN_S)
+        self._missed = missed(
+            work=bench.service.work.of(rows),
+            requests=BIN_S * rows[:, REQUESTS],
+            capacity=bench.service.capacity,
+            allowed=1.0 - self._required,
+            most=bench.scenario.max_replicas,
         )
 
     def keeps(self, run: PolicyRun) -> bool:
@@ -87,26 +98,27 @@ class _Search:
     def joint(self, run: PolicyRun) -> float:
         return attainment(outcome=run.outcome, objective=self._bench.scenario.objective)["joint"] or 0.0
 
-    def best_margin(self) -> PolicyRun:
-        """Bisection for the smallest margin that keeps the promise; attainment grows with it, all but monotonically."""
-        low, high = MARGINS
+    def best_price(self) -> PolicyRun:
+        """Bisection for the smallest price that keeps the promise; attainment grows with it, all but monotonically."""
+        low, high = np.log(PRICES)
         runs = []
         for _ in range(ROUNDS):
             middle = (low + high) / 2
-            run = self.run(self.plan(middle))
+            run = self.run(self.plan(float(np.exp(middle))))
             runs.append(run)
             low, high = (low, middle) if self.keeps(run) else (middle, high)
         kept = [run for run in runs if self.keeps(run)]
         return min(kept, key=lambda run: run.gpu_hours) if kept else max(runs, key=self.joint)
 
-    def plan(self, margin: float) -> Orders:
-        """Orders that have `margin` x the needed capacity ready whenever it is needed, and nothing for longer."""
+    def plan(self, price: float) -> Orders:
+        """Orders for the cheapest counts when a missed request costs `price` replica-seconds."""
         bench = self._bench
-        capacity, most = bench.service.capacity, bench.scenario.max_replicas
         cold = bench.scenario.cold_start
-        ahead = 1 + int(np.ceil(lead_s(cold.median_s, cold.sigma) / BIN_S))
-        needed = np.array([fewest_for(float(work) * margin, capacity=capacity, most=most) for work in self._work])
-        wanted = np.maximum(rolling_maximum(needed, ahead), bench.scenario.min_replicas)
+        lead = lead_s(cold.median_s, cold.sigma)
+        stage = BIN_S * np.arange(bench.scenario.max_replicas + 1.0) + price * self._missed
+        stage[:, : bench.scenario.min_replicas] = np.inf
+        counts = cheapest(stage, rise=lead, first=bench.initial)
+        wanted = rolling_maximum(counts, 1 + int(np.ceil(lead / BIN_S)))
         return ((0.0, bench.initial), *((i * BIN_S + LAG_S, int(count)) for i, count in enumerate(wanted)))
 
     def run(self, orders: Orders) -> PolicyRun:
@@ -120,6 +132,17 @@ class _Search:
         if told is None:
             return None
         return lambda share: told((round_ - 1 + share) / (ROUNDS + 1))
+
+
+def missed(*, work: Floats, requests: Floats, capacity: CapacityTable, allowed: float, most: int) -> Floats:
+    """Requests of each bin expected to miss with each count, (T, most + 1): all of them with none.
+
+    At the limit the allowed share misses; at (1 + x) times the limit, exp(steepness x) times as many.
+    """
+    limits = np.array([capacity.total(count) for count in range(1, most + 1)])
+    over = work[:, None] / limits[None, :] - 1.0
+    share = np.minimum(1.0, allowed * np.exp(np.minimum(50.0, (capacity.steepness or USUAL_STEEPNESS) * over)))
+    return np.asarray(requests[:, None] * np.column_stack([np.ones(len(work)), share]))
 
 
 def lead_s(median_s: float, sigma: float) -> float:

@@ -65,6 +65,10 @@ class PartitionedReplica(Replica):
         self._prefill.done = self._decode.done = self.done
 
     @property
+    def jobs(self) -> list[Job]:
+        return [*self._prefill.jobs, *self._decode.jobs]
+
+    @property
     def running(self) -> int:
         return self._prefill.running + self._decode.running
 
@@ -82,6 +86,12 @@ class PartitionedReplica(Replica):
         self._prefill.submit(job, now)
         self._settle(now)
 
+    def respeed(self, factor: float, now: float) -> None:
+        """Every step of either stream after the one under way takes `factor` times as long."""
+        for stream in (self._prefill, self._decode):
+            stream.respeed(factor, now)
+        self.next_event = min(self._prefill.next_event, self._decode.next_event)
+
     def proceed(self) -> None:
         """Carries out what ends at `next_event` in one of the streams, and begins what comes next there."""
         now, ended = self.next_event, len(self.done)
@@ -91,6 +101,7 @@ class PartitionedReplica(Replica):
         else:
             self._decode.proceed()
         self._settle(now)
+        self.prefill_s = self._prefill.prefill_s
         for job, _ in self.done[ended:]:
             self.finished += 1
             self.prompt_tokens += job.prompt

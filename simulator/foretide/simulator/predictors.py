@@ -6,7 +6,7 @@ values; only its parameters are fitted again later; a choice without p and q is 
 linear trend, q_level 1, q_trend 0.1, r 10.
 
 What is NOT promised: auto_arima's own stepwise search; statsmodels tries the few orders one by one, with d by a KPSS
-test. Prophet, the fourth of Dynamo's predictors, is left out: it needs a package of its own.
+test. The fourth of Dynamo's predictors is in `prophet_like`.
 """
 
 import warnings
@@ -28,6 +28,10 @@ class Predictor(Protocol):
 
     def add(self, value: float) -> None: ...
 
+    def rest(self) -> None:
+        """Zeros that follow are skipped, up to the next value that is none: live traffic has not begun."""
+        ...
+
     def predict(self, steps: int = 1) -> Floats | None:
         """The next `steps` values, (steps,), none negative; None before the first value."""
         ...
@@ -38,10 +42,15 @@ class Constant:
 
     def __init__(self) -> None:
         self.values: list[float] = []
+        self._resting = True
+
+    def rest(self) -> None:
+        self._resting = True
 
     def add(self, value: float) -> None:
         known = value if isfinite(value) else 0.0
-        if known != 0 or self.values:
+        self._resting = self._resting and known == 0
+        if not self._resting:
             self.values.append(max(0.0, known))
 
     def predict(self, steps: int = 1) -> Floats | None:
@@ -91,11 +100,18 @@ class Kalman:
         self._spread = np.eye(2) * 1000.0
         self._step = np.array([[1.0, 1.0], [0.0, 1.0]])
         self._noise, self._r, self._logs = np.diag([q_level, q_trend]), r, logs
+        self._resting = True
+
+    def rest(self) -> None:
+        self._resting = True
 
     def add(self, value: float) -> None:
         known = max(0.0, value) if isfinite(value) else 0.0
+        self._resting = self._resting and known == 0
+        if self._resting:
+            return
         if self._state is None:
-            self._state = np.array([log1p(known) if self._logs else known, 0.0]) if known else None
+            self._state = np.array([log1p(known) if self._logs else known, 0.0])
             return
         state = self._step @ self._state
         spread = self._step @ self._spread @ self._step.T + self._noise

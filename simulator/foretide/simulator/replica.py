@@ -9,6 +9,7 @@ What is NOT promised: pipeline parallelism, or swapping; a preempted request is 
 """
 
 from collections import deque
+from dataclasses import replace
 from heapq import heappop, heappush
 from math import ceil, inf, sqrt
 
@@ -46,6 +47,7 @@ class Replica:
         "kv_tokens",
         "next_event",
         "output_tokens",
+        "prefill_s",
         "prompt_tokens",
         "waiting",
     )
@@ -53,6 +55,8 @@ class Replica:
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
         self._time = StepTime(deployment)
+        self.prefill_s = 0.0
+        """Seconds of steps that prefilled, decodes beside it or not."""
         self._whole = deployment.whole_prompts
         self.kv_tokens = deployment.room
         self._block = deployment.block_tokens
@@ -75,6 +79,11 @@ class Replica:
         self.finished = 0
         self.prompt_tokens = 0
         self.output_tokens = 0
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All that it has: decoding, in prefill, waiting."""
+        return [*self._decodes.values(), *self._prefilling, *self.waiting]
 
     @property
     def running(self) -> int:
@@ -120,13 +129,18 @@ class Replica:
         elif self._plan > 1 and not self._chunks:
             self._cut(now)
 
+    def respeed(self, factor: float, now: float) -> None:
+        """Every step after the one under way takes `factor` times as long as the deployment says."""
+        if self._plan > 1 and not self._chunks:
+            self._cut(now)
+            self._to_last_step()  # which no later arrival can cut at the new speed
+        self._time = StepTime(replace(self.deployment, speed_factor=self.deployment.speed_factor * factor))
+
     def proceed(self) -> None:
         """Carries out what was under way until `next_event`, and begins what comes next."""
         now = self.next_event
         if self._plan > 1 and self._prefix:
-            self._advance_decodes(self._plan - 1)
-            self._evict()  # the last step of a run is the one that needs most
-            self._plan = 1
+            self._to_last_step()
         self._advance_decodes(self._plan)
         if self._chunks:
             self._end_prefill(now)
@@ -236,7 +250,14 @@ class Replica:
         self._steps += steps
         self._context += steps * len(self._decodes)
 
+    def _to_last_step(self) -> None:
+        """Carries out all of a run but its last step, which is the one that needs most memory."""
+        self._advance_decodes(self._plan - 1)
+        self._evict()
+        self._plan = 1
+
     def _end_prefill(self, now: float) -> None:
+        self.prefill_s += now - self._begun
         ready = False
         for job, tokens in self._chunks:
             job.computed += tokens

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from foretide.policies.flow import Floats, frozen
@@ -104,22 +105,40 @@ class RequestTrace:
         if not 0 < factor < np.inf:
             raise BadTrace(f"scale_rate: {factor}: give a finite number above 0")
         rng = np.random.default_rng(seed)
-        count = len(self)
-        repeats = int(factor) + (rng.random(count) < factor - int(factor))
-        origin = np.repeat(np.arange(count), repeats)
-        first = np.concatenate([[True], np.diff(origin) > 0]) if len(origin) else np.zeros(0, dtype=bool)
-        jitter = np.where(first, 0.0, rng.uniform(-JITTER_S, JITTER_S, len(origin)))
-        moved = np.clip(self.arrival_s[origin] + jitter, 0.0, self.arrival_s[-1] if count else 0.0)
-        lowest = np.searchsorted(self.arrival_s, self.arrival_s[origin] - NEAR_S)
-        highest = np.searchsorted(self.arrival_s, self.arrival_s[origin] + NEAR_S, side="right")
-        near = np.where(first, origin, rng.integers(lowest, np.maximum(highest, lowest + 1)))
+        near, moved, _ = self.copies(rng, factor)
         order = np.argsort(moved, kind="stable")
         return self.at(moved[order], near[order])
 
+    def copies(self, rng: Generator, factor: float) -> tuple[NDArray[np.integer], Floats, NDArray[np.bool_]]:
+        """`factor` times as many requests, unsorted: whose lengths each has, when it comes, whether it was there."""
+        count, last = len(self), float(self.arrival_s[-1]) if len(self) else 0.0
+        width = min(JITTER_S, last)
+        repeats = int(factor) + (rng.random(count) < factor - int(factor))
+        origin = np.repeat(np.arange(count), repeats)
+        first = np.concatenate([[True], np.diff(origin) > 0]) if len(origin) else np.zeros(0, dtype=bool)
+        jitter = np.where(first, 0.0, rng.uniform(-width, width, len(origin)))
+        lowest = np.searchsorted(self.arrival_s, self.arrival_s[origin] - NEAR_S)
+        highest = np.searchsorted(self.arrival_s, self.arrival_s[origin] + NEAR_S, side="right")
+        near = np.where(first, origin, rng.integers(lowest, np.maximum(highest, lowest + 1)))
+        # Cut off at the ends, copies would all come in the first and the last instant; they are folded back instead.
+        moved = np.abs(self.arrival_s[origin] + jitter)
+        return near, np.where(moved > last, 2 * last - moved, moved), first
 
-def read_requests(path: Path, *, format: str | None = None) -> RequestTrace:  # noqa: A002 (the scenario's word)
-    """The trace in a file. Raises BadTrace."""
-    table = _table(Path(path))
+    def jittered(self, width_s: float, *, seed: int) -> "RequestTrace":
+        """Each request later by a time drawn from [0, width): for clocks that tick so coarsely, as Mooncake's 3 s."""
+        moved = self.arrival_s + np.random.default_rng(seed).uniform(0.0, width_s, len(self))
+        order = np.argsort(moved, kind="stable")
+        return self.at(moved[order] - (moved.min() if len(self) else 0.0), order)
+
+
+def read_requests(
+    path: Path,
+    *,
+    format: str | None = None,  # noqa: A002 (the scenario's word)
+    block_tokens: int = BLOCK_TOKENS,
+) -> RequestTrace:
+    """The trace in a file; `block_tokens` says how many tokens one of its hash ids stands for. Raises BadTrace."""
+    table = read_table(Path(path))
     name = format or recognised(list(table.columns))
     if name not in FORMATS:
         raise BadTrace(f"format: {name}: {path.name} can be read as {', '.join(FORMATS)}")
@@ -133,7 +152,7 @@ def read_requests(path: Path, *, format: str | None = None) -> RequestTrace:  # 
         arrival_s=_arrivals(table[arrival], arrival, name),
         prompt_tokens=_tokens(table[prompt], prompt, least=1),
         output_tokens=_tokens(table[output], output, least=0),
-        blocks=_blocks(table[BLOCKS]) if BLOCKS in table.columns else None,
+        blocks=_blocks(table, prompt, block_tokens) if BLOCKS in table.columns else None,
     )
 
 
@@ -142,6 +161,9 @@ def recognised(columns: list[str]) -> str:
     for name, needed in FORMATS.items():
         if set(needed) <= set(columns):
             return name
+    if {"session_id", "t_s"} <= set(columns):
+        fix = "each session has a clock of its own; add arrival_s, when its session starts plus t_s, and sort by it"
+        raise BadTrace(f"columns: session_id, t_s: {fix}")
     known = "; ".join(f"{name}: {_listed(name)}" for name in FORMATS)
     raise BadTrace(
         f"columns: {', '.join(map(str, columns))}: no known format ({known}); rename them or convert the file"
@@ -152,7 +174,8 @@ def _listed(name: str) -> str:
     return ", ".join(FORMATS[name])
 
 
-def _table(path: Path) -> pd.DataFrame:
+def read_table(path: Path) -> pd.DataFrame:
+    """The rows of a CSV, CSV.gz, JSONL or Parquet file. Raises BadTrace."""
     if path.is_file() and path.stat().st_size == 0:
         raise BadTrace(f"size: 0 bytes: {path.name} is empty; give a file with requests")
     try:
@@ -181,11 +204,12 @@ def _arrivals(column: pd.Series, name: str, format_name: str) -> Floats:
     else:
         seconds = pd.to_numeric(column, errors="coerce")
     values = seconds.to_numpy(dtype=np.float64) / (1000.0 if format_name == "mooncake" else 1.0)
-    for row, (value, given) in enumerate(zip(values, column, strict=True), start=1):
-        if not np.isfinite(value):
+    bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+    if len(bad):
+        row, (given,) = int(bad[0]) + 1, column.iloc[bad[:1]].tolist()
+        if not np.isfinite(values[bad[0]]):
             raise BadTrace(f"{name}: {given!r} in row {row}: is no time; correct or drop the row")
-        if value < 0:
-            raise BadTrace(f"{name}: {given!r} in row {row}: is negative; count seconds from the first request")
+        raise BadTrace(f"{name}: {given!r} in row {row}: is negative; count seconds from the first request")
     falls = np.flatnonzero(np.diff(values) < 0)
     if len(falls):
         row = int(falls[0]) + 2
@@ -204,10 +228,18 @@ def _tokens(column: pd.Series, name: str, *, least: int) -> Tokens:
     return np.asarray(np.maximum(1, np.rint(values)), dtype=np.int64)
 
 
-def _blocks(column: pd.Series) -> Blocks:
-    rows = [_ids(row, given) for row, given in enumerate(column, start=1)]
-    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
-    return Blocks(np.concatenate(rows), offsets)
+def _blocks(table: pd.DataFrame, prompt: str, block_tokens: int) -> Blocks:
+    """Raises BadTrace where a prompt has more blocks than it can have."""
+    rows = [_ids(row, given) for row, given in enumerate(table[BLOCKS], start=1)]
+    counts = np.array([len(row) for row in rows])
+    most = np.ceil(table[prompt].to_numpy(dtype=np.float64) / block_tokens)
+    bad = np.flatnonzero(counts > most)
+    if len(bad):
+        row = int(bad[0])
+        told = f"{counts[row]} ids in row {row + 1}: a prompt of {table[prompt].iloc[row]} tokens has {most[row]:.0f}"
+        raise BadTrace(f"{BLOCKS}: {told} of {block_tokens} tokens; correct block_tokens")
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return Blocks(np.concatenate(rows), offsets, block_tokens)
 
 
 def _ids(row: int, given: Any) -> Tokens:

@@ -1,39 +1,27 @@
-"""The rivals: fixed counts, and Kubernetes' own HPA on queue or concurrency, with its own arithmetic and defaults.
+"""Fixed counts, and what an owner finds out by a load test before going live: peak, mean, concurrency per replica.
 
-HPA follows pkg/controller/podautoscaler (autoscaling/v2) for an external metric with target type AverageValue:
-desired = ceil(total / target), nothing while |total / (target x current) - 1| is within the tolerance, every 15 s, then
-`behavior` with HPA's defaults. Starting replicas are credited, because the total does not grow with them.
-
-What is NOT promised: that one setting does a rival justice. That takes its whole frontier.
+What is NOT promised: that a load test is enough. It knows the lengths of the training part, and no burst of tomorrow.
 """
 
 from dataclasses import dataclass
-from math import ceil
 
 import numpy as np
 
-from foretide.policies.behavior import HPA_DEFAULT, apply_behavior
 from foretide.policies.flow import (
     OUTPUT_TOKENS,
     PROMPT_TOKENS,
     REQUESTS,
-    Behavior,
     CapacityTable,
     Floats,
-    Memory,
-    Recommendation,
     WorkPerUnit,
     frozen,
 )
-from foretide.policies.memory import remember_recommendation, remember_scale
-from foretide.simulator.autoscaler import Choice, Gauge, View
+from foretide.simulator.autoscaler import Choice, View
 from foretide.simulator.fleet import Fleet
 from foretide.simulator.requests import RequestTrace
 from foretide.simulator.run import Bench
 from foretide.simulator.score import within
 
-SYNC_S = 15.0
-TOLERANCE = 0.1
 WAITING_TARGET = 5.0
 """Waiting requests per replica: the threshold in the vLLM production stack's autoscaling example."""
 PEAK_MINUTE = 99.9
@@ -58,66 +46,6 @@ class FixedCount:
 
     def decide(self, view: View) -> Choice:  # noqa: ARG002 (it looks at nothing)
         return Choice(None, "Fixed", f"{self.replicas} replicas, whatever happens")
-
-
-class ExternalMetricHpa:
-    """HPA on the sum of a gauge over all replicas, target type AverageValue."""
-
-    def __init__(
-        self,
-        *,
-        name: str,
-        gauge: Gauge,
-        target: float,
-        min_replicas: int,
-        max_replicas: int,
-        behavior: Behavior = HPA_DEFAULT,
-    ) -> None:
-        self._name, self._gauge, self._target = name, gauge, target
-        self._min, self._max, self._behavior = min_replicas, max_replicas, behavior
-        self._memory: Memory | None = None
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def interval_s(self) -> float:
-        return SYNC_S
-
-    @property
-    def begins_with(self) -> None:
-        return None
-
-    def decide(self, view: View) -> Choice:
-        total = view.total(self._gauge)
-        memory = self._memory or _newborn(view)
-        if total is None:
-            self._memory = memory
-            return Choice(None, "Blind", f"no {self._gauge} requests were scraped")
-        wanted = average_value(total=total, target=self._target, current=view.desired)
-        memory = remember_recommendation(memory, at=view.now, replicas=wanted, behavior=self._behavior)
-        allowed, code = apply_behavior(
-            now=view.now, current=view.desired, wanted=wanted, behavior=self._behavior, memory=memory
-        )
-        bounded = min(max(allowed, self._min), self._max)
-        if bounded != view.desired:
-            memory = remember_scale(memory, at=view.now, before=view.desired, after=bounded)
-        self._memory = memory
-        text = f"{total:.0f} {self._gauge}, target {self._target:g} per replica: wants {wanted}, gets {bounded}"
-        return Choice(None if bounded == view.desired else bounded, code.value if code else "Metric", text)
-
-
-def average_value(*, total: float, target: float, current: int) -> int:
-    """Replicas that HPA wants for an external metric with AverageValue `target`; `current` inside the tolerance."""
-    if current > 0 and 1.0 - TOLERANCE <= total / (target * current) <= 1.0 + TOLERANCE:
-        return current
-    return ceil(total / target)
-
-
-def _newborn(view: View) -> Memory:
-    """HPA records the count that it finds as its first recommendation."""
-    return Memory(watching_since=view.now, recommendations=(Recommendation(view.now, view.desired),))
 
 
 def demand_rows(trace: RequestTrace, *, start: float, end: float, step: float) -> Floats:

@@ -74,6 +74,10 @@ class DecodeReplica(Replica):
         grown = self._plan * len(self._decodes)
         return self._context + grown + padding(self._phases, self._steps + self._plan) + self._reserved
 
+    @property
+    def jobs(self) -> list[Job]:
+        return [*super().jobs, *self._joining]
+
     def reserve(self, job: Job) -> bool:
         """Whether there is room; if so, it is set aside. Preempted requests go first."""
         if self.waiting or self._expected >= self.deployment.max_num_seqs:

@@ -6,18 +6,26 @@ numbers). The meter of GPU time stops with the trace; requests under way then st
 What is NOT promised: that a policy is told anything but its View. The truth goes into the record only.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 
 import numpy as np
 
 from foretide.policies.flow import REQUESTS, DemandHistory, Evidence, Floats, ServiceModel
-from foretide.simulator.autoscaler import Autoscaler, Choice, Scrapes, View
+from foretide.simulator.answers import answer, first_count, interval_of
+from foretide.simulator.autoscaler import Autoscaler, Choice, View
+from foretide.simulator.conditions import Conditions
+from foretide.simulator.cost import Cost, cost_of, lives_of
+from foretide.simulator.faults import Fault, is_silent
 from foretide.simulator.fleet import Fleet, RequestOutcome
+from foretide.simulator.member import PodCounters
+from foretide.simulator.mishaps import Harm
+from foretide.simulator.power import published
 from foretide.simulator.requests import RequestTrace
 from foretide.simulator.scenario import Scenario
 from foretide.simulator.score import Life
+from foretide.simulator.scrapes import HistogramScrapes, Scrapes
 
 GRACE_S = 300.0
 """Requests that arrived before the end may finish for this long after it."""
@@ -83,6 +91,8 @@ class Series:
     """In the engines and at the door; a policy sees only the former."""
     demand: Floats
     """Requests/s that arrived since the row before."""
+    unschedulable: Floats
+    """Of those starting, the ones without a node."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,12 +116,20 @@ class PolicyRun:
     asked: tuple[Asked, ...]
     outcome: RequestOutcome
     lives: tuple[Life, ...]
-    gpu_hours: float
+    cost: Cost
+    """Up to the end of the trace."""
+    harm: Harm
+    faults: tuple[Fault, ...]
+    """As scripted, on the clock of the run."""
     plan_ms: tuple[float, ...]
     """Wall time of each plan."""
     orders: tuple[tuple[float, int], ...]
     """(time, desired count) as carried out, the first at time 0."""
     note: str = ""
+
+    @property
+    def gpu_hours(self) -> float:
+        return self.cost.gpu_hours
 
     def outlook(self) -> Outlook | None:
         """The forecasts that were standing; None for a policy without."""
@@ -123,7 +141,10 @@ class PolicyRun:
 
 
 def run_policy(*, bench: Bench, autoscaler: Autoscaler, progress: Progress | None = None, note: str = "") -> PolicyRun:
-    """Runs the evaluation part to its end. Deterministic in its arguments, except for `plan_ms`."""
+    """Runs the evaluation part to its end. Deterministic in its arguments, except for `plan_ms`.
+
+    Raises BadPolicy where the policy says what makes no sense, or raises itself.
+    """
     run = Run(bench, autoscaler)
     for share in np.linspace(0.0, 1.0, 101)[1:]:
         run.advance(share * bench.duration_s)
@@ -144,15 +165,20 @@ class Run:
     asked: list[Asked] = field(default_factory=list)
     orders: list[tuple[float, int]] = field(default_factory=list)
     _plan_ms: list[float] = field(default_factory=list)
+    _conditions: Conditions = field(init=False)
+    """On the clock of the run."""
     _memory: Scrapes = field(init=False)
+    _histograms: HistogramScrapes = field(init=False)
+    _interval_s: float = field(init=False)
     _arrived: int = 0
     _scrapes: int = 0
     _calls: int = 0
 
     def __post_init__(self) -> None:
         scenario = self.bench.scenario
-        begins_with = self.autoscaler.begins_with
-        replicas = self.bench.initial if begins_with is None else begins_with
+        self._conditions = scenario.conditions.shifted(self.bench.begins_s)
+        self._interval_s = interval_of(self.autoscaler)
+        replicas = first_count(self.autoscaler, usual=self.bench.initial, most=scenario.max_replicas)
         self.fleet = Fleet(
             deployment=scenario.deployment,
             trace=self.bench.trace,
@@ -160,13 +186,17 @@ class Run:
             cold_start=scenario.cold_start,
             seed=self.bench.seed,
             gpus_per_replica=scenario.gpus_per_replica,
+            conditions=self._conditions,
+            routing=scenario.routing,
         )
-        self._memory = Scrapes(keep_s=KEEP_S)
+        lookback_s = scenario.pace.lookback_s
+        self._memory = Scrapes(keep_s=KEEP_S, lookback_s=lookback_s)
+        self._histograms = HistogramScrapes(self.fleet, lookback_s=lookback_s)
         self.orders.append((0.0, replicas))
 
     def advance(self, until: float) -> None:
         """Everything up to and including `until`, in seconds from the start of the run."""
-        scrape_s, interval_s = self.bench.scenario.pace.scrape_s, self.autoscaler.interval_s
+        scrape_s, interval_s = self.bench.scenario.pace.scrape_s, self._interval_s
         while min(self._scrapes * scrape_s, LAG_S + self._calls * interval_s) <= until:
             scrape_at, call_at = self._scrapes * scrape_s, LAG_S + self._calls * interval_s
             self.fleet.advance(min(scrape_at, call_at))
@@ -180,19 +210,28 @@ class Run:
 
     def _scrape(self, at: float) -> None:
         counters, counts = self.fleet.counters(), self.fleet.counts()
-        self._memory.take(at=self.bench.begins_s + at, counters=counters)
+        self._remember(at, counters)
         until = int(np.searchsorted(self.bench.trace.arrival_s, at, side="right"))
         since = self.rows[-1][0] if self.rows else at
         rate = (until - self._arrived) / (at - since) if at > since else np.nan
         self._arrived = until
         running = sum(pod.running for pod in counters.values())
         waiting = sum(pod.waiting for pod in counters.values()) + self.fleet.at_the_door
-        self.rows.append((at, counts.desired, counts.ready, counts.starting, counts.draining, running, waiting, rate))
+        pods = (counts.desired, counts.ready, counts.starting, counts.draining)
+        self.rows.append((at, *pods, running, waiting, rate, counts.unschedulable))
+
+    def _remember(self, at: float, counters: Mapping[str, PodCounters]) -> None:
+        """What the metric source takes in: only those that answer."""
+        faults, seed = self._conditions.faults, self.bench.seed
+        answering = {name: pod for name, pod in counters.items() if not is_silent(faults, now=at, name=name, seed=seed)}
+        when = self.bench.begins_s + at
+        self._memory.take(at=when, counters=answering, missed=bool(counters) and not answering)
+        self._histograms.take(at=when, answering=answering)
 
     def _ask(self, at: float) -> None:
         view = self._view(at)
         began = perf_counter()
-        choice = self.autoscaler.decide(view)
+        choice = answer(self.autoscaler, view, at=at, most=self.bench.scenario.max_replicas)
         took = (perf_counter() - began) * 1000
         after = view.desired if choice.replicas is None else choice.replicas
         if choice.planned:
@@ -215,13 +254,18 @@ class Run:
             newest=self._memory.newest,
             samples=self._memory.samples,
             starts=tuple(took for _, took in ended),
+            unschedulable=counts.unschedulable,
+            histograms=self._histograms.newest,
         )
 
     def finish(self, *, note: str = "") -> PolicyRun:
         """Stops the meter where the trace ends and lets the requests under way finish."""
         end = self.bench.duration_s
         self.advance(end)
-        gpu_hours, lives = self.fleet.gpu_seconds / 3600, lives_of(self.fleet)
+        scenario = self.bench.scenario
+        power = published(scenario.deployment.profile.gpu, scenario.power_cap)
+        cost = cost_of(self.fleet, power=power, gpus_per_replica=scenario.gpus_per_replica)
+        lives = lives_of(self.fleet)
         self.fleet.advance(end + GRACE_S)
         return PolicyRun(
             policy=self.autoscaler.name,
@@ -229,27 +273,13 @@ class Run:
             asked=tuple(self.asked),
             outcome=self.fleet.outcome(),
             lives=lives,
-            gpu_hours=gpu_hours,
+            cost=cost,
+            harm=self.fleet.mishaps.harm,
+            faults=self._conditions.faults,
             plan_ms=tuple(self._plan_ms),
             orders=tuple(self.orders),
             note=note,
         )
-
-
-def lives_of(fleet: Fleet) -> tuple[Life, ...]:
-    """The replicas that were started in this run and are gone by now, or have earned their start already.
-
-    What becomes of the others is not known yet. Those that were there at the beginning are not counted.
-    """
-    lives = []
-    for member in fleet.members:
-        if member.ordered_at == member.ready_at:
-            continue
-        under_way = fleet.now - member.busy_since if member.busy_since < fleet.now else 0.0
-        life = Life(member.ordered_at, member.ready_at, member.busy_s + under_way)
-        if member.gone_at <= fleet.now or life.earned_its_start:
-            lives.append(life)
-    return tuple(lives)
 
 
 def _ahead(asked: Asked) -> tuple[float, float, float, float] | None:

@@ -4,7 +4,8 @@ After arbiter.py, global_arbiter.py and configs/config.yaml (shashwatj07/SageSer
 region, where its integer program is a division. Every hour: the largest forecast of the minutes 20 to 60 ahead, 10 %
 added, through the capacity table. A smaller count is taken at once. A larger one is owed: one replica at a time, none
 while one starts, and only while utilisation is above 0.5. Replicas beyond the count go when it is below 0.25. Between
-the hours, with nothing owed, only a minute with 5 times its forecast adds a replica.
+the hours, with nothing owed, only a minute with 5 times its forecast adds a replica. Its two simpler variants are here
+as well: LT-U, where instead utilisation above 0.9 does, and LT-I, which takes what is owed without looking at either.
 
 Two things differ, both in its favour. Utilisation is running requests over what a load test found a replica to carry,
 where the original takes memory: its half is far beyond what a tight TPOT allows. And with a season of history, ARIMA
@@ -22,6 +23,7 @@ from foretide.simulator.autoscaler import Choice, View
 from foretide.simulator.predictors import NEEDED, Arima
 from foretide.simulator.rivals import fewest_for
 from foretide.simulator.scenario import Pace
+from foretide.simulator.settings import Variant
 from foretide.simulator.traffic import arrived
 
 MINUTE_S = 60.0
@@ -40,7 +42,11 @@ class Thresholds:
     buffer: float = 0.1
     """Share added to the forecast."""
     surprise: float = 5.0
-    """Last minute's work over its forecast above which a replica is added out of turn."""
+    """Last minute's work over its forecast above which LT-UA adds a replica out of turn."""
+    emergency: float = 0.9
+    """Utilisation above which LT-U does."""
+    variant: Variant = "arima"
+    """LT-I, LT-U or LT-UA."""
     interval_s: float = 3600.0
 
 
@@ -117,9 +123,10 @@ class SageServe:
 
     def _between(self, view: View, used: float) -> Choice:
         text = f"utilisation {used:.0%}, {self._owed} owed"
-        if self._owed == 0 and self._surprised(view):
+        at_once = self._at.variant == "immediate"
+        if self._owed == 0 and not at_once and self._out_of_turn(view, used):
             return self._move(view, 1, "Surprise", text)
-        if self._owed > 0 and used > self._at.up_at:
+        if self._owed > 0 and (at_once or used > self._at.up_at):
             return self._move(view, 1, "Utilisation", text)
         if self._owed < 0 and used < self._at.down_at:
             return self._move(view, -1, "Utilisation", text)
@@ -131,6 +138,9 @@ class SageServe:
             return Choice(None, "Bounded", text, planned=False)
         self._owed -= by
         return Choice(wanted, code, text, planned=False)
+
+    def _out_of_turn(self, view: View, used: float) -> bool:
+        return used > self._at.emergency if self._at.variant == "utilization" else self._surprised(view)
 
     def _surprised(self, view: View) -> bool:
         """Whether the last minute's work is far above what was forecast for it."""

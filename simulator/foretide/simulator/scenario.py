@@ -7,34 +7,37 @@ What is NOT promised: that the file with the requests is sound; `read_trace` rai
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import yaml
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from foretide.policies.flow import Behavior, Objective
-from foretide.simulator.fleet import StartTier
+from foretide.simulator.conditions import QUIET, Conditions
 from foretide.simulator.generate import WorkloadShape, generate
+from foretide.simulator.power import PowerCap, capped
+from foretide.simulator.profile_file import BadProfile, own_profiles, placed
 from foretide.simulator.profiles import Deployment, find_profile
-from foretide.simulator.requests import RequestTrace, read_requests
-from foretide.simulator.written import (
-    Problem,
-    Written,
-    WrittenBehavior,
-    WrittenObjective,
-    moment,
-    problems_of,
-    shown,
-)
+from foretide.simulator.requests import BLOCK_TOKENS, RequestTrace, read_requests
+from foretide.simulator.routing import DEFAULT
+from foretide.simulator.shape import read_shape
+from foretide.simulator.starts import StartTier
+from foretide.simulator.stress import Stress, stressed
+from foretide.simulator.written import Problem, problems_of
+from foretide.simulator.written_conditions import conditions_of
+from foretide.simulator.written_scenario import WrittenScenario
 
 DATA = "FORETIDE_DATA"
 """Environment variable: the second place where relative paths start."""
 NOT_YET = {
     "pools": "not available yet; one pool is replayed, declared by deployment and limits",
-    "faults": "not available yet; remove it",
 }
+
+
+LOOKBACK_S = 300.0
+"""Prometheus' default `--query.lookback-delta`."""
 
 
 class BadScenario(ValueError):
@@ -47,13 +50,19 @@ class BadScenario(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RequestFile:
-    """Where the requests are; `start_s` and `duration_s` cut out a part, then `scale_rate` multiplies the rate."""
+    """Where the requests are; `start_s` and `duration_s` cut out a part, then `scale_rate` multiplies the rate.
+
+    `jitter_s` moves each request later by up to so much before that, where the file's clock ticks coarsely.
+    """
 
     path: Path
     format: str | None = None
     scale_rate: float = 1.0
     start_s: float = 0.0
     duration_s: float | None = None
+    jitter_s: float = 0.0
+    block_tokens: int = BLOCK_TOKENS
+    """Tokens of a block of the file's hash ids, where it has any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,8 @@ class Pace:
     step_s: float = 30.0
     season_s: float = 86400.0
     first_life_s: float = 600.0
+    lookback_s: float = 0.0
+    """How long the last sample of a series that no longer comes stays visible; 0 where it is marked stale at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +99,14 @@ class Scenario:
     pace: Pace = field(default_factory=Pace)
     knobs: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
     """Settings to try by policy and knob; a replay takes the first of each."""
+    conditions: Conditions = QUIET
+    """Times on the trace's clock."""
+    routing: str = DEFAULT
+    """One of routing.NAMES."""
+    power_cap: PowerCap | None = None
+    """Its slowdown is in `deployment` already."""
+    stress: tuple[Stress, ...] = ()
+    """What is done to the trace; times count from its start, the training part included."""
 
     def knob(self, policy: str, name: str) -> float | None:
         """The setting that a replay uses; None where the scenario gives none."""
@@ -102,21 +121,35 @@ def load_scenario(path: Path) -> Scenario:
     if early:
         raise BadScenario(early)
     try:
-        written = _Scenario.model_validate(raw)
+        written = WrittenScenario.model_validate(raw)
     except ValidationError as error:
         raise BadScenario(problems_of(error)) from error
-    return written.scenario(name=path.stem, folder=path.resolve().parent)
+    return _assembled(written, name=path.stem, folder=path.resolve().parent)
 
 
 def read_trace(scenario: Scenario, *, seed: int) -> RequestTrace:
     """The requests of a scenario. Raises BadTrace for a file that cannot be used."""
-    if isinstance(scenario.source, WorkloadShape):
-        return generate(scenario.source, seed=seed)
-    file = scenario.source
-    trace = read_requests(file.path, format=file.format)
+    source = scenario.source
+    found = generate(source, seed=seed) if isinstance(source, WorkloadShape) else read_recorded(source)
+    return played(scenario, found, seed=seed)
+
+
+def read_recorded(file: RequestFile) -> RequestTrace:
+    """The part of a file that a scenario plays, as recorded. Raises BadTrace."""
+    trace = read_requests(file.path, format=file.format, block_tokens=file.block_tokens)
     if file.start_s or file.duration_s is not None:
-        trace = trace.between(file.start_s, file.duration_s if file.duration_s is not None else float("inf"))
-    return trace if file.scale_rate == 1 else trace.scaled(file.scale_rate, seed=seed)
+        return trace.between(file.start_s, file.duration_s if file.duration_s is not None else float("inf"))
+    return trace
+
+
+def played(scenario: Scenario, trace: RequestTrace, *, seed: int) -> RequestTrace:
+    """A trace as the scenario plays it: jittered and at another rate if it was recorded, then under stress."""
+    file = scenario.source
+    if isinstance(file, RequestFile) and file.jitter_s:
+        trace = trace.jittered(file.jitter_s, seed=seed)
+    if isinstance(file, RequestFile) and file.scale_rate != 1:
+        trace = trace.scaled(file.scale_rate, seed=seed)
+    return stressed(trace, scenario.stress, seed=seed)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -132,127 +165,90 @@ def _read(path: Path) -> dict[str, Any]:
     return raw
 
 
-_Moment = BeforeValidator(moment)
-_Positive = Field(gt=0)
+def _assembled(written: WrittenScenario, *, name: str, folder: Path) -> Scenario:
+    """The typed scenario. Raises BadScenario with all that is wrong beyond single fields."""
+    problems: list[Problem] = []
+    source, deployment = _source(written, folder, problems), _deployment(written, folder, problems)
+    cap = _cap(written, deployment, problems)
+    if problems or source is None or deployment is None:
+        raise BadScenario(problems)
+    return Scenario(
+        name=written.name or name,
+        source=source,
+        deployment=capped(deployment, cap),
+        objective=written.objective.objective(),
+        cold_start=written.cold_start.start_tiers()[0],
+        min_replicas=written.limits.min,
+        max_replicas=written.limits.max,
+        behavior=written.behavior.behavior(),
+        gpus_per_replica=written.deployment.tp,
+        train_fraction=written.train_fraction,
+        history_days=written.history_days,
+        pace=_pace(written, source),
+        knobs=written.knobs(),
+        conditions=conditions_of(
+            cold_start=written.cold_start, nodes=written.nodes, failures=written.failures, faults=written.faults
+        ),
+        power_cap=cap,
+        stress=tuple(written.stress),
+        routing=written.routing,
+    )
 
 
-class _Requests(Written):
-    path: Annotated[str, Field(min_length=1)]
-    format: str | None = None
-    scale_rate: Annotated[float, _Positive] = 1.0
-    start: Annotated[float, _Moment] = 0.0
-    duration: Annotated[float, _Moment, _Positive] | None = None
+def _pace(written: WrittenScenario, source: RequestFile | WorkloadShape) -> Pace:
+    usual = Pace(season_s=source.day_s) if isinstance(source, WorkloadShape) else Pace()
+    given = {name: getattr(written, name) for name in ("scrape_s", "plan_s", "step_s", "season_s")}
+    lookback_s = LOOKBACK_S if written.staleness == "lookback" else 0.0
+    return replace(usual, lookback_s=lookback_s, **{name: value for name, value in given.items() if value is not None})
 
 
-class _Deployment(Written):
-    model: str
-    gpu: str
-    tp: Annotated[int, Field(ge=1, le=1024)] = 1
-    max_num_seqs: Annotated[int, Field(ge=1)] = 256
-    chunk: Annotated[int, Field(ge=1)] = 2048
-    kv_tokens: Annotated[int, Field(ge=1)] | None = None
-    speed_factor: Annotated[float, _Positive] = 1.0
+def _source(written: WrittenScenario, folder: Path, problems: list[Problem]) -> RequestFile | WorkloadShape | None:
+    requests = written.requests
+    if requests is None:
+        return _shape(written.workload or {}, problems)
+    path = find_data(requests.path, folder=folder)
+    if path is None:
+        places = " nor ".join(str(place) for place in data_places(folder))
+        fix = f"not found in {places}; correct the path or set {DATA} to the folder that has it"
+        problems.append(Problem("requests.path", requests.path, fix))
+        return None
+    return RequestFile(
+        path,
+        format=requests.format,
+        scale_rate=requests.scale_rate,
+        start_s=requests.start,
+        duration_s=requests.duration,
+        jitter_s=requests.jitter,
+        block_tokens=requests.block_tokens,
+    )
 
 
-class _Tier(Written):
-    median_s: Annotated[float, _Positive]
-    sigma: Annotated[float, Field(ge=0, le=3)] = 0.3
+def _deployment(written: WrittenScenario, folder: Path, problems: list[Problem]) -> Deployment | None:
+    told = written.deployment
+    try:
+        own = own_profiles(placed(told.profiles, data_places(folder)))
+        profile = find_profile(model=told.model, gpu=told.gpu, tp=told.tp, own=own)
+    except BadProfile as error:
+        problems.extend(error.problems)
+        return None
+    except LookupError as error:
+        problems.append(Problem("deployment", f"{told.model} on {told.gpu} with tp {told.tp}", str(error.args[0])))
+        return None
+    try:
+        return told.deployment(profile)
+    except ValueError as error:
+        problems.append(Problem("deployment", "", str(error)))
+        return None
 
 
-class _ColdStart(Written):
-    tiers: Annotated[dict[str, _Tier], Field(min_length=1)]
-
-
-class _Limits(Written):
-    min: Annotated[int, Field(ge=1, le=10000)] = 1
-    max: Annotated[int, Field(ge=1, le=10000)]
-
-    @model_validator(mode="after")
-    def _in_order(self) -> "_Limits":
-        if self.min > self.max:
-            raise ValueError(f"min {self.min} is above max {self.max}; lower min or raise max")
-        return self
-
-
-class _Scenario(Written):
-    name: str | None = None
-    requests: _Requests | None = None
-    workload: dict[str, Any] | None = None
-    deployment: _Deployment
-    objective: WrittenObjective
-    cold_start: _ColdStart
-    limits: _Limits
-    behavior: WrittenBehavior = WrittenBehavior()
-    policies: dict[str, dict[str, Annotated[list[float], Field(min_length=1)]]] = Field(default_factory=dict)
-    train_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    scrape_s: Annotated[float, _Positive] = Pace().scrape_s
-    plan_s: Annotated[float, _Positive] = Pace().plan_s
-    step_s: Annotated[float, _Positive] = Pace().step_s
-    season_s: Annotated[float, _Positive] | None = None
-    history_days: Annotated[float, Field(ge=0, le=60)] = 0.0
-
-    @model_validator(mode="after")
-    def _one_source(self) -> "_Scenario":
-        if (self.requests is None) == (self.workload is None):
-            raise ValueError("needs requests or workload, and only one of the two")
-        if self.history_days and self.workload is None:
-            raise ValueError("history_days needs a generated workload; for requests use train_fraction")
-        return self
-
-    def scenario(self, *, name: str, folder: Path) -> Scenario:
-        problems: list[Problem] = []
-        source = self._source(folder, problems)
-        deployment = self._deployment(problems)
-        if problems or source is None or deployment is None:
-            raise BadScenario(problems)
-        day_s = source.day_s if isinstance(source, WorkloadShape) else Pace().season_s
-        tier = next(iter(self.cold_start.tiers.values()))
-        return Scenario(
-            name=self.name or name,
-            source=source,
-            deployment=deployment,
-            objective=self.objective.objective(),
-            cold_start=StartTier(median_s=tier.median_s, sigma=tier.sigma),
-            min_replicas=self.limits.min,
-            max_replicas=self.limits.max,
-            behavior=self.behavior.behavior(),
-            gpus_per_replica=self.deployment.tp,
-            train_fraction=self.train_fraction,
-            history_days=self.history_days,
-            pace=Pace(scrape_s=self.scrape_s, plan_s=self.plan_s, step_s=self.step_s, season_s=self.season_s or day_s),
-            knobs={
-                policy: {knob: tuple(values) for knob, values in settings.items()}
-                for policy, settings in self.policies.items()
-            },
-        )
-
-    def _source(self, folder: Path, problems: list[Problem]) -> RequestFile | WorkloadShape | None:
-        if self.requests is None:
-            return _shape(self.workload or {}, problems)
-        path = find_data(self.requests.path, folder=folder)
-        if path is None:
-            places = " nor ".join(str(place) for place in data_places(folder))
-            fix = f"not found in {places}; correct the path or set {DATA} to the folder that has it"
-            problems.append(Problem("requests.path", self.requests.path, fix))
-            return None
-        written = self.requests
-        return RequestFile(path, written.format, written.scale_rate, written.start, written.duration)
-
-    def _deployment(self, problems: list[Problem]) -> Deployment | None:
-        written = self.deployment
-        try:
-            profile = find_profile(model=written.model, gpu=written.gpu, tp=written.tp)
-        except LookupError as error:
-            value = f"{written.model} on {written.gpu} with tp {written.tp}"
-            problems.append(Problem("deployment", value, str(error.args[0])))
-            return None
-        return Deployment(
-            profile=profile,
-            max_num_seqs=written.max_num_seqs,
-            chunk=written.chunk,
-            kv_tokens=written.kv_tokens,
-            speed_factor=written.speed_factor,
-        )
+def _cap(written: WrittenScenario, deployment: Deployment | None, problems: list[Problem]) -> PowerCap | None:
+    if written.power is None or deployment is None:
+        return None
+    try:
+        return written.power.cap(deployment.profile.gpu)
+    except ValueError as error:
+        problems.append(Problem("power.cap_w", f"{written.power.cap_w:g}", str(error)))
+        return None
 
 
 def data_places(folder: Path) -> tuple[Path, ...]:
@@ -269,7 +265,7 @@ def find_data(path: str, *, folder: Path) -> Path | None:
 
 def _shape(fields: Mapping[str, Any], problems: list[Problem]) -> WorkloadShape | None:
     try:
-        return WorkloadShape(**fields)
-    except (TypeError, ValueError) as error:
-        problems.append(Problem("workload", shown(dict(fields)), str(error)))
+        return read_shape(fields)
+    except ValidationError as error:
+        problems += problems_of(error, below="workload")
         return None

@@ -140,7 +140,8 @@ class Shipped:
             max_replicas=self._limits.max_replicas,
             desired=view.desired,
             ready=view.ready,
-            starting=view.starting,
+            starting=view.starting - view.unschedulable,
+            unschedulable=view.unschedulable,
             gpus_per_replica=self._limits.gpus_per_replica,
             version=f"{view.now:g}",
         )

@@ -58,6 +58,6 @@ class StepTime:
 
     def _learn(self, decodes: int) -> None:
         for n in range(len(self._fixed), decodes + 1):
-            fixed, per_context = self._steps.decode_ms(n)
+            fixed, per_context = self._steps.decode_line(n)
             self._fixed.append(fixed * self._speed)
             self._per_context.append(per_context * self._speed)

@@ -101,7 +101,7 @@ def measured(run: PolicyRun, *, bench: Bench) -> Measured:
     index = blocks_of(outcome.arrival_s, duration_s=duration_s, blocks=BLOCKS)
     kept = jointly(met(outcome=outcome, objective=bench.scenario.objective))
     series = run.series
-    paid = np.maximum(series.ready + series.starting + series.draining, 1e-9)
+    paid = np.maximum(series.ready + series.starting - series.unschedulable + series.draining, 1e-9)
     spent = by_block(index=blocks_of(series.at, duration_s=duration_s, blocks=BLOCKS), weights=paid, blocks=BLOCKS)
     return Measured(
         gpu_hours=run.gpu_hours * spent / spent.sum(),

@@ -1,9 +1,4 @@
-"""HPA on a utilisation of the replicas: a Pods metric with target type AverageValue, as HPA computes it.
-
-Arithmetic of pkg/controller/podautoscaler/replica_calculator.go (calcPlainMetricReplicas): desired = ceil(mean / target
-x ready pods), nothing within the tolerance of 0.1; pods without a metric count as idle on the way up and as exactly on
-target on the way down, pods that start count as idle on the way up, and a result that would turn the direction is
-dropped. Sync 15 s, `behavior` with HPA's defaults.
+"""HPA on a utilisation of the replicas: a Pods metric with target type AverageValue, `behavior` with its defaults.
 
 Two signals. `gpu` is what a GPU's own utilisation counter shows, the share of time in which anything runs, here the
 share of the scrapes of the last minute that found a running request. It is near 1 under any steady load, which is what
@@ -13,14 +8,13 @@ What is NOT promised: that draining replicas are left out. A scrape does not tel
 """
 
 from collections import deque
-from math import ceil
 from typing import Literal
 
 from foretide.policies.behavior import HPA_DEFAULT
 from foretide.policies.flow import Behavior
 from foretide.simulator.autoscaler import Choice, View
 from foretide.simulator.hpa import HpaTail
-from foretide.simulator.rivals import SYNC_S, TOLERANCE
+from foretide.simulator.hpa_metrics import SYNC_S, pods_metric
 
 TARGET = 0.8
 WINDOW_S = 60.0
@@ -43,7 +37,7 @@ class UtilizationHpa:
         max_replicas: int,
         target: float = TARGET,
         signal: Signal = "gpu",
-        behavior: Behavior = HPA_DEFAULT,
+        behavior: Behavior | None = HPA_DEFAULT,
     ) -> None:
         self._target, self._signal = target, signal
         self._tail = HpaTail(min_replicas=min_replicas, max_replicas=max_replicas, behavior=behavior)
@@ -76,22 +70,3 @@ class UtilizationHpa:
             self._taken.popleft()
         seen = [[busy[name] for _, busy in self._taken if name in busy] for name in view.newest]
         return [sum(flags) / len(flags) for flags in seen]
-
-
-def pods_metric(*, used: list[float], target: float, current: int, missing: int = 0, unready: int = 0) -> int:
-    """Replicas that HPA wants for a Pods metric; `used` are the values of the ready pods that have one."""
-    ratio = sum(used) / len(used) / target
-    rising = unready > 0 and ratio > 1.0
-    if not rising and not missing:
-        return current if _within(ratio) else ceil(ratio * len(used))
-    filled = used + [target if ratio < 1.0 else 0.0] * missing + [0.0] * (unready if rising else 0)
-    again = sum(filled) / len(filled) / target
-    if _within(again) or (ratio < 1.0 < again) or (again < 1.0 < ratio):
-        return current
-    wanted = ceil(again * len(filled))
-    turned = (again < 1.0 and wanted > current) or (again > 1.0 and wanted < current)
-    return current if turned else wanted
-
-
-def _within(ratio: float) -> bool:
-    return abs(1.0 - ratio) <= TOLERANCE

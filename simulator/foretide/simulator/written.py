@@ -167,17 +167,17 @@ class WrittenBehavior(Camel):
         return Behavior(up=self.scale_up.rules(DEFAULT_SCALE_UP), down=self.scale_down.rules(DEFAULT_SCALE_DOWN))
 
 
-def problems_of(error: ValidationError) -> tuple[Problem, ...]:
-    """Every complaint of pydantic as field, value and fix."""
-    return tuple(_problem(found) for found in error.errors(include_url=False))
+def problems_of(error: ValidationError, *, below: str = "") -> tuple[Problem, ...]:
+    """Every complaint of pydantic as field, value and fix; `below` is the field that holds what was read."""
+    return tuple(_problem(found, below) for found in error.errors(include_url=False))
 
 
-def _problem(found: Any) -> Problem:
-    field = _path(found["loc"]) or "scenario"
+def _problem(found: Any, below: str) -> Problem:
+    field = _path((below, *found["loc"]) if below else found["loc"]) or "scenario"
     message = str(found["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     if found["type"] == "missing":
         return Problem(field, "", "missing; it is required")
-    if found["type"] == "extra_forbidden":
+    if found["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
         return Problem(field, shown(found["input"]), "unknown field; remove it or correct its name")
     value = "" if isinstance(found["input"], Mapping | BaseModel) else shown(found["input"])
     return Problem(field, value, message)

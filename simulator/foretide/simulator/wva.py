@@ -20,8 +20,8 @@ from foretide.policies.behavior import HPA_DEFAULT
 from foretide.policies.flow import Behavior, Floats, Objective
 from foretide.simulator.autoscaler import Choice, View
 from foretide.simulator.hpa import HpaTail
+from foretide.simulator.hpa_metrics import SYNC_S, average_value
 from foretide.simulator.profiles import Deployment
-from foretide.simulator.rivals import SYNC_S, average_value
 from foretide.simulator.traffic import Traffic, completed
 
 LOOP_S, WINDOW_S = 60.0, 60.0
@@ -155,7 +155,7 @@ class Wva:
         min_replicas: int,
         max_replicas: int,
         slo_scale: float = 1.0,
-        behavior: Behavior = HPA_DEFAULT,
+        behavior: Behavior | None = HPA_DEFAULT,
     ) -> None:
         self._coefficients, self._batch = fitted(deployment), deployment.max_num_seqs
         self._targets = targets_of(objective, scale=slo_scale)

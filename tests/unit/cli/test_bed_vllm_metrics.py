@@ -1,7 +1,8 @@
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
-from foretide.cli.bed.vllm_metrics import EngineMetrics, Finished, Histogram, exposition
+from foretide.cli.bed.vllm_metrics import exposition
+from foretide.simulator.engine_metrics import EngineMetrics, Finished
 
 
 def engine() -> EngineMetrics:
@@ -41,10 +42,3 @@ def test_old_names_replace_the_new_ones() -> None:
     found = {name for name, _ in samples(exposition(engine(), model="m", old_names=True))}
     assert {"vllm:gpu_cache_usage_perc", "vllm:time_per_output_token_seconds_count"} <= found
     assert not {"vllm:kv_cache_usage_perc", "vllm:inter_token_latency_seconds_count"} & found
-
-
-def test_a_value_on_a_bound_lies_below_it() -> None:
-    histogram = Histogram((1.0, 2.0))
-    histogram.add(np.array([1.0, 1.5, 7.0]))
-    assert histogram.buckets == [("1.0", 1.0), ("2.0", 2.0), ("+Inf", 3.0)]
-    assert histogram.sum == 9.5

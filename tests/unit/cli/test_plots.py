@@ -7,6 +7,7 @@ import pytest
 from foretide.cli import plots
 from foretide.cli.style import TONES
 from foretide.policies.flow import Floats
+from foretide.simulator.faults import Crash, Slowdown
 from foretide.simulator.replay import Replay
 from foretide.simulator.run import PolicyRun
 
@@ -37,6 +38,15 @@ def test_every_figure_is_a_well_formed_svg_with_a_name(figures: dict[str, str]) 
         root = ET.fromstring(svg)
         assert root.tag.endswith("svg"), name
         assert root.attrib["aria-label"], name
+
+
+def test_faults_are_shaded_and_named_once_each(found: Replay) -> None:
+    faults = (Slowdown(at=60.0, duration_s=60.0), Slowdown(at=300.0, duration_s=60.0), Crash(at=200.0))
+    hurt = tuple(replace(run, faults=faults) for run in found.runs)
+    svg = plots.demand_figure(runs=hurt, carried=tenfold)
+    assert svg.count(">slowdown<") == svg.count(">crash<") == 1
+    assert ">slowdown<" not in plots.demand_figure(runs=found.runs, carried=tenfold)
+    assert ">slowdown<" in plots.replicas_figure(hurt)
 
 
 def test_figures_follow_light_and_dark(figures: dict[str, str]) -> None:

@@ -124,6 +124,16 @@ def test_a_request_that_no_replica_can_hold_is_one_line(ran: Ran, tmp_path: Path
     assert err.startswith("foretide: deployment.kv_tokens: 1000: request 2 of 1100 tokens never fits")
 
 
+def test_a_policy_that_asks_for_more_than_the_limits_allow_is_one_line(ran: Ran, tmp_path: Path) -> None:
+    file = tmp_path / "many.yaml"
+    file.write_text(yaml.safe_dump(SCENARIO | {"policies": {"static": {"replicas": [1e9]}}}))
+    code, out, err = ran(file, "--policy", "static", "--out", tmp_path / "out")
+    assert (code, out) == (2, "")
+    assert err == (
+        "foretide: policy static at the start: 1000000000: replicas must be a whole number from 0 to 6, or None\n"
+    )
+
+
 def test_a_folder_that_cannot_be_written_is_one_line(ran: Ran, path: Path, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     code, _, err = ran(path, "--policy", "static", "--out", tmp_path / "taken")

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from foretide.cli.report import MOST_MOVES, Story, carried, page, rows, write_report
+from foretide.cli.report import MOST_MOVES, Story, carried, page, ran, rows, write_report
 from foretide.simulator.autoscaler import Choice
+from foretide.simulator.conditions import Conditions
+from foretide.simulator.faults import Crash, Slowdown
 from foretide.simulator.run import Asked
 
 VOID = {"meta", "br", "img", "link", "input"}
@@ -104,6 +106,27 @@ def test_what_was_not_measured_is_not_shown_as_zero(story: Story) -> None:
     told = dict(rows(replace(story, summary={**story.summary, "policies": policies})))
     assert set(told["windows in which the promise held"]) == {"-"}
     assert next(set(cells) for label, cells in told.items() if label.startswith("TTFT p99")) == {"-"}
+
+
+def test_harm_and_energy_are_told_where_there_are_any(story: Story) -> None:
+    quiet = dict(rows(story))
+    assert "replicas that crashed" not in quiet
+    harm = {"crashes": 2, "retried_requests": 1234, "unschedulable_pod_hours": 0.5, "energy_kwh": None}
+    policies = [one | harm for one in story.summary["policies"]]
+    told = dict(rows(replace(story, summary={**story.summary, "policies": policies})))
+    assert set(told["replicas that crashed"]) == {"2"}
+    assert set(told["requests sent again after a crash"]) == {"1,234"}
+    assert set(told["pod-hours without a node"]) == {"0.50"}
+    assert "requests lost with a replica" not in told
+    assert set(told["energy"]) == {"-"}
+
+
+def test_scripted_faults_are_told_with_what_was_run(story: Story) -> None:
+    conditions = Conditions(faults=(Slowdown(at=600.0, duration_s=300.0), Crash(at=60.0)))
+    scenario = replace(story.bench.scenario, conditions=conditions)
+    told = ran(replace(story.bench, scenario=scenario))["faults"]
+    assert told == "slowdown at 0:10:00 h for 0:05:00 h; crash at 0:01:00 h"
+    assert "faults" not in ran(story.bench)
 
 
 def test_more_replicas_carry_more_requests(story: Story) -> None:

@@ -1,5 +1,6 @@
 """Service models: careful at once, measured later, and honest about what is not known."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from twins import resource
 from foretide.operator.resource import Resource, parse
 from foretide.operator.service import Question, Services, mean_lengths, measured, question_of, sketched
 from foretide.policies.flow import LatencyTarget, Objective
-from foretide.simulator.profiles import NoProfile
+from foretide.simulator.profile_file import written
+from foretide.simulator.profiles import NoProfile, find_profile
 
 OBJECTIVE = Objective(ttft=LatencyTarget(99.0, 0.5))
 
@@ -53,6 +55,15 @@ def test_an_unknown_model_says_so_and_names_what_there_is() -> None:
     found = sketched(question(model="acme/unknown"))
     assert found.source.startswith("wide prior, for want of a profile of acme/unknown (no step times for this model")
     assert "Llama-3.1-8B" in found.source
+
+
+def test_own_profiles_are_looked_up_and_a_broken_file_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = find_profile(model="Llama-3.1-8B", gpu="H100", tp=1)
+    (tmp_path / "mine.yaml").write_text(written([replace(shipped, model="unknown", source="ours")]))
+    monkeypatch.setenv("FORETIDE_PROFILES", str(tmp_path))
+    assert sketched(question(model="acme/unknown")).source.startswith("profile of unknown")
+    (tmp_path / "mine.yaml").write_text("[")
+    assert "not YAML" in sketched(question(model="acme/unknown")).source
 
 
 def test_a_measurement_without_a_profile_is_refused(tmp_path: Path) -> None:

@@ -67,3 +67,9 @@ def test_more_than_the_cache_holds_is_never_borne() -> None:
 def test_limits_are_a_promises_thresholds() -> None:
     assert Limits.of(OBJECTIVE, scale=2.0) == Limits(1.0, 0.05)
     assert Limits() == Limits(inf, inf)
+
+
+def test_queued_prompts_weigh_on_the_decode_steps_of_the_engines_that_would_stay() -> None:
+    busy = pod(running=2, waiting=20, kv_usage=0.02)
+    plain = ENGINE.itl_s(busy, USUAL, times=2.0)
+    assert ENGINE.itl_s(busy, USUAL, times=2.0, queued=20_000.0) == pytest.approx(plain + 2 * 20_000 * 0.0001 * 0.001)

@@ -1,12 +1,15 @@
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from staged import bench
 
 from foretide.policies.flow import DemandHistory, Trust, frozen
-from foretide.simulator.field import NAMES, NoRival, knobs, rival
+from foretide.simulator.field import NAMES, NoRival, knobs, rival, settings_of
 from foretide.simulator.fleet import StartTier
+from foretide.simulator.knobs import knob_of
 from foretide.simulator.run import Bench, run_policy
 from foretide.simulator.scenario import BadScenario
 
@@ -56,7 +59,7 @@ def test_every_rival_runs_the_day_within_its_limits_and_twice_alike(name: str) -
         ("hpa", "target", 50, 1),
         ("hpa-utilization", "target", 1.2, 0.3),
         ("hpa-concurrency", "target", 40, 4),
-        ("keda", "threshold", 50, 1),
+        ("keda", "running_threshold", 60, 6),
         ("knative", "concurrency", 60, 6),
         ("dynamo", "slo_scale", 1.5, 0.4),
         ("wva", "slo_scale", 2.0, 0.4),
@@ -85,7 +88,7 @@ def test_settings_that_a_rival_does_not_have_are_named_all_at_once() -> None:
         rival("wva", with_knobs(wva={"slo_scale": (-1.0,), "patience": (3.0,)}))
     lines = str(found.value).splitlines()
     assert lines == [
-        "policies.wva.patience: there is no such setting; there are slo_scale",
+        "policies.wva.patience: there is no such setting; there are slo_scale, up_window_s, down_window_s",
         "policies.wva.slo_scale: -1: give a finite number above 0",
     ]
 
@@ -97,3 +100,47 @@ def test_hpa_can_look_at_the_cache_instead_of_the_gpu() -> None:
         for set_to in [with_knobs(hpa_utilization={knob: (0.8,)})]
     }
     assert hours["kv_target"] < hours["target"]
+
+
+@pytest.mark.parametrize("predictor", range(4))
+def test_dynamo_runs_with_each_of_its_predictors_and_without_its_load_loop(predictor: int) -> None:
+    hours = []
+    for load_loop in (1.0, 0.0):
+        set_to = with_knobs(dynamo={"predictor": (float(predictor),), "load_loop": (load_loop,)})
+        run = run_policy(bench=set_to, autoscaler=rival("dynamo", set_to))
+        codes = {asked.choice.code for asked in run.asked}
+        assert ("Throughput" in codes) != bool(load_loop)
+        hours.append(run.gpu_hours)
+    assert all(value > 0 for value in hours)
+
+
+def test_a_window_of_behavior_is_what_keeps_an_hpa_up() -> None:
+    hours = []
+    for window_s in (600.0, 0.0):
+        set_to = with_knobs(hpa={"down_window_s": (window_s,)})
+        hours.append(run_policy(bench=set_to, autoscaler=rival("hpa", set_to)).gpu_hours)
+    assert hours[0] > hours[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "knob", "value", "fix"),
+    [
+        ("dynamo", "predictor", 9.0, "give one of constant, arima, kalman, prophet"),
+        ("dynamo", "load_loop", 0.5, "give one of off, on"),
+        ("keda", "activation", -1.0, "give a finite number of at least 0"),
+        ("keda", "threshold", 0.0, "give a finite number above 0"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_says_how_to_mend_it(name: str, knob: str, value: float, fix: str) -> None:
+    with pytest.raises(BadScenario) as found:
+        rival(name, with_knobs(**{name: {knob: (value,)}}))
+    assert str(found.value) == f"policies.{name}.{knob}: {value:g}: {fix}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_is_documented_and_the_first_knob_stands_out(name: str) -> None:
+    rows = (Path(__file__).parents[3] / "docs" / "rivals.md").read_text().splitlines()
+    (row,) = [row for row in rows if row.startswith(f"| `{name}` |")]
+    assert [setting for setting in settings_of(name) if f"`{setting}`" not in row] == []
+    knob = knob_of(name, DAY.scenario)
+    assert re.findall(r"\*\*`(\w+)`\*\*", row) == ([] if knob is None else [knob.name])

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from staged import SERVICE, scenario, trace
 
+from foretide.simulator.bench import prepare
 from foretide.simulator.generate import WorkloadShape
 from foretide.simulator.ground import Ground, Part, lay_ground, training_told, with_training_part
 from foretide.simulator.scenario import Pace, RequestFile
+from foretide.simulator.stress import OutputShift
 
 MINUTES = Pace(step_s=60.0)
 MORNING = WorkloadShape(mean_rps=4.0, day_s=1200.0)
@@ -50,6 +52,34 @@ def test_a_recorded_trace_without_a_training_part_gives_its_first_third(recorded
     assert training.duration_s < 180.0
     assert len(training.trace) + len(evaluation.trace) == 1200
     assert training_told(staged) == "the first 33 % of the trace"
+
+
+def test_nobody_tunes_on_a_generated_day_of_which_is_known_what_goes_wrong() -> None:
+    stress = (OutputShift(factor=3),)
+    calm, tried = (lay_ground(scenario(source=MORNING, stress=each), seed=0) for each in ((), stress))
+    tuned, untouched = (ground.bench(Part.TRAINING, 0).trace for ground in (tried, calm))
+    np.testing.assert_array_equal(tuned.output_tokens, untouched.output_tokens)
+    judged, usual = (ground.bench(Part.EVALUATION, 0).trace for ground in (tried, calm))
+    np.testing.assert_array_equal(judged.output_tokens, 3 * usual.output_tokens)
+
+
+def test_a_recorded_trace_is_stressed_where_the_stress_lies(recorded: Path) -> None:
+    stress = (OutputShift(at=400.0, factor=3),)
+    ground = lay_ground(scenario(source=RequestFile(recorded), pace=MINUTES, stress=stress), seed=0)
+    training, evaluation = (ground.bench(part, 0).trace for part in Part)
+    assert set(training.output_tokens) == {200}
+    np.testing.assert_array_equal(evaluation.output_tokens, np.where(evaluation.arrival_s >= 220.0, 600, 200))
+
+
+def test_capacity_is_measured_with_the_lengths_that_were_known_before_the_stress() -> None:
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "foretide.simulator.bench.service_model", lambda **told: seen.append(told["output_tokens"]) or SERVICE
+        )
+        for stress in ((), (OutputShift(factor=3),)):
+            prepare(scenario(source=MORNING, stress=stress), seed=0)
+    np.testing.assert_array_equal(*seen)
 
 
 def test_a_training_part_that_is_named_stays(recorded: Path) -> None:

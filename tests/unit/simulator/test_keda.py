@@ -1,7 +1,7 @@
 import pytest
 from seen import moments, pod, view
 
-from foretide.simulator.keda import Keda, Trigger, credited
+from foretide.simulator.keda import Keda, Scaled, credited
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ def test_the_guard_credits_what_is_on_its_way_and_never_lowers(
 
 
 def keda(**changes: object) -> Keda:
-    return Keda(min_replicas=1, max_replicas=40, trigger=Trigger(**({"threshold": 5.0} | changes)))  # type: ignore[arg-type]
+    return Keda(min_replicas=1, max_replicas=40, scaled=Scaled(**({"threshold": 5.0} | changes)))  # type: ignore[arg-type]
 
 
 def test_without_pending_pods_it_is_hpa_on_the_queue() -> None:
@@ -39,24 +39,28 @@ def test_a_minimum_of_one_never_goes_to_zero() -> None:
     assert {policy.decide(view(pod(), now=at)).replicas for at in moments(0, 1200, 15)} == {None}
 
 
+def test_a_target_that_was_never_active_goes_to_zero_at_the_first_poll() -> None:
+    assert Keda(min_replicas=0, max_replicas=40).decide(view(pod())).replicas == 0
+
+
 def test_an_inactive_target_goes_to_zero_after_its_cooldown_and_not_before() -> None:
-    policy = Keda(min_replicas=0, max_replicas=40, trigger=Trigger(cooldown_s=300.0))
-    found = {at: policy.decide(view(pod(), now=at)) for at in moments(0, 315, 15)}
+    policy = Keda(min_replicas=0, max_replicas=40, scaled=Scaled(cooldown_s=300.0))
+    found = {at: policy.decide(view(pod(waiting=int(at == 0)), now=at)) for at in moments(0, 315, 15)}
     assert [at for at, choice in found.items() if choice.replicas == 0] == [300.0]
     assert found[300.0].code == "CooledDown"
 
 
 def test_activity_begins_the_cooldown_anew() -> None:
-    policy = Keda(min_replicas=0, max_replicas=40, trigger=Trigger(cooldown_s=300.0))
+    policy = Keda(min_replicas=0, max_replicas=40, scaled=Scaled(cooldown_s=300.0))
     for at in moments(0, 600, 15):
-        choice = policy.decide(view(pod(waiting=1 if at == 240 else 0), now=at))
+        choice = policy.decide(view(pod(waiting=int(at in (0, 240))), now=at))
         assert (choice.replicas == 0) == (at == 540)
         if at == 540:
             break
 
 
 def test_zero_is_left_only_above_the_activation_threshold() -> None:
-    policy = Keda(min_replicas=0, max_replicas=40, trigger=Trigger(activation=2.0))
+    policy = Keda(min_replicas=0, max_replicas=40, scaled=Scaled(activation=2.0))
     # As if a draining replica were still scraped.
     assert policy.decide(view(pod(waiting=2), ready=0, now=0)).code == "Inactive"
     assert policy.decide(view(pod(waiting=3), ready=0, now=30)).replicas == 1
@@ -67,3 +71,26 @@ def test_activity_is_polled_every_thirty_seconds() -> None:
     policy.decide(view(pod(), ready=0, now=0))
     assert policy.decide(view(pod(waiting=3), ready=0, now=15)).replicas is None
     assert policy.decide(view(pod(waiting=3), ready=0, now=30)).replicas == 1
+
+
+def test_the_larger_of_two_triggers_counts() -> None:
+    both = keda(running_threshold=10.0)
+    assert both.decide(view(pod(running=30, waiting=0), pod(running=31, waiting=0))).replicas == 6
+    assert keda(running_threshold=100.0).decide(view(pod(running=30, waiting=30))).replicas == 5
+    assert keda().decide(view(pod(running=30), pod(running=31))).replicas is None
+
+
+def test_the_queue_alone_is_credited() -> None:
+    seen = view(pod(running=60, waiting=5), pod(running=60), starting=4)
+    assert keda(running_threshold=10.0).decide(seen).replicas == 12
+
+
+def test_running_requests_keep_a_target_active() -> None:
+    policy = Keda(min_replicas=0, max_replicas=40, scaled=Scaled(running_threshold=10.0))
+    assert {policy.decide(view(pod(running=1), now=at)).replicas for at in moments(0, 900, 15)} == {None}
+
+
+def test_a_metric_that_is_gone_for_long_is_replaced_by_the_fallback() -> None:
+    policy = keda(fallback_replicas=6)
+    found = [policy.decide(view(ready=2, now=at)).replicas for at in moments(0, 75, 15)]
+    assert found == [None, None, None, 6, 6]

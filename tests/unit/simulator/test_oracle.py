@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from staged import OBJECTIVE, bench
 
-from foretide.simulator.oracle import Trajectory, lower_of, oracle, rolling_maximum, standing
+from foretide.policies.flow import CapacityTable
+from foretide.simulator.oracle import Trajectory, _Search, lower_of, missed, oracle, rolling_maximum, standing
 from foretide.simulator.rivals import FixedCount
 from foretide.simulator.run import run_policy
 from foretide.simulator.score import attainment
@@ -56,3 +57,20 @@ def test_progress_ends_within_the_whole() -> None:
     assert told == sorted(told)
     assert told[-1] == pytest.approx(1.0, abs=0.2)
     assert max(told) <= 1.0
+
+
+def test_misses_grow_from_the_allowed_share_at_the_limit_to_all_of_them() -> None:
+    table = CapacityTable((1,), (10.0,), ("ttft",), steepness=10.0)
+    found = missed(work=np.array([10.0, 11.0, 90.0]), requests=np.full(3, 100.0), capacity=table, allowed=0.01, most=2)
+    assert found[:, 0].tolist() == [100.0, 100.0, 100.0]
+    assert found[0, 1] == pytest.approx(1.0)
+    assert found[1, 1] == pytest.approx(np.e)
+    assert found[2, 1] == 100.0
+    assert (np.diff(found, axis=1) <= 0).all()
+
+
+def test_a_dearer_miss_buys_more_replicas() -> None:
+    search = _Search(bench(*[5.0] * 4, *[30.0] * 3, *[5.0] * 3, initial=2), None)
+    sizes = [max(count for _, count in search.plan(price)) for price in (0.01, 10.0, 1e5)]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1]

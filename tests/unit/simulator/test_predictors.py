@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from foretide.simulator.predictors import Arima, Constant, Kalman, Predictor, best_order
+from foretide.simulator.prophet_like import ProphetLike
 
 
 def told(predictor: Predictor, *values: float) -> float:
@@ -17,6 +18,20 @@ def test_before_the_first_value_nothing_is_said(make: type[Constant]) -> None:
     predictor = make()
     predictor.add(0.0)  # the idle time before the first request is skipped
     assert predictor.predict() is None
+
+
+@pytest.mark.parametrize("make", [Constant, Arima, Kalman, ProphetLike])
+def test_after_a_rest_zeros_are_skipped_up_to_the_next_request(make: type[Constant]) -> None:
+    rested, never = make(), make()
+    for predictor in (rested, never):
+        for value in (8.0, 9.0, 0.0, 8.0, 9.0):
+            predictor.add(value)
+    rested.rest()
+    for value in (0.0, 0.0, 7.0, 0.0):
+        rested.add(value)
+    for value in (7.0, 0.0):
+        never.add(value)
+    assert rested.predict() == pytest.approx(never.predict())
 
 
 def test_the_constant_is_the_last_value() -> None:

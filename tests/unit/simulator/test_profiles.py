@@ -51,6 +51,50 @@ def test_what_is_missing_is_answered_with_what_there_is() -> None:
         find_profile(model="GPT-2", gpu="H100", tp=1)
 
 
+@pytest.mark.parametrize(
+    ("written", "near"),
+    [("Llama-3-8B", r"Llama-3\.1-8B, "), ("qwen3-32", "Qwen3-32B, "), ("GPT-OSS-20B", "gpt-oss-120b$")],
+)
+def test_a_model_that_is_almost_known_is_answered_with_the_nearest(written: str, near: str) -> None:
+    with pytest.raises(NoProfile, match=f"there are some for {near}"):
+        find_profile(model=written, gpu="H100", tp=1)
+
+
+PUBLISHED = """
+Llama-3.1-8B A100 1 11.42 36.3 .0829 7.8 54.4 1.58 3.9 0.9
+Llama-3.1-8B H100 1 6.35 11.1 .0411 5.0 15.3 1.18 2.1 4.2
+Llama-3.1-8B H200 1 4.89 12.1 .0293 3.5 16.4 1.02 1.9 3.5
+Llama-3.1-8B B200 1 3.38 4.8 .0181 3.0 8.3 0.45 1.7 3.3
+Llama-3.1-8B L40S 1 22.33 38.2 .187 17.8 49.0 4.78 2.5 5.5
+Llama-3.1-8B RTX-PRO-6000 1 10.87 15.7 .0872 7.8 35.8 1.24 2.0 2.7
+Qwen3-32B H100 2 13.62 24.3 .0423 12.1 39.8 2.44 1.8 4.2
+Qwen3-32B H200 1 18.97 37.0 .0592 12.6 70.9 4.73 2.3 4.3
+Llama-3.1-70B A100 4 27.44 100.9 .0590 17.5 158.3 0.55 3.0 1.8
+Llama-3.1-70B H100 4 15.19 32.3 .0266 12.2 51.3 2.37 1.4 2.7
+Llama-3.1-70B H100 8 9.92 26.9 .0136 8.5 36.3 0.66 3.1 1.8
+Llama-3.1-70B H200 4 12.07 32.6 .0187 8.8 54.0 1.59 2.7 2.2
+Llama-3.1-70B-FP8 H100 2 16.17 43.1 .0293 9.9 70.2 1.00 2.6 5.4
+Llama-3.1-70B-FP8 H200 1 20.84 67.1 .0535 12.0 92.3 4.17 4.3 4.9
+"""
+"""Model, GPU, TP; decode a (ms), b and c (microseconds); prefill a' (ms), b' (microseconds), c' (ns); errors in %."""
+
+
+@pytest.mark.parametrize("line", PUBLISHED.strip().splitlines())
+def test_shipped_coefficients_are_the_published_ones(line: str) -> None:
+    """papers.md 3.2, to the digits that stand there."""
+    model, gpu, tp, *figures = line.split()
+    found = find_profile(model=model, gpu=gpu, tp=int(tp))
+    a, b, c, pa, pb, pc, decode, prefill = map(float, figures)
+    steps = found.steps
+    assert steps.decode_a_ms == pytest.approx(a, abs=0.006)
+    assert (1e3 * steps.decode_b_ms, 1e3 * steps.prefill_b_ms) == pytest.approx((b, pb), abs=0.06)
+    assert 1e3 * steps.decode_c_ms == pytest.approx(c, abs=0.0006)
+    assert steps.prefill_a_ms == pytest.approx(pa, abs=0.06)
+    assert 1e6 * steps.prefill_c_ms == pytest.approx(pc, abs=0.006)
+    assert found.errors.decode == pytest.approx(decode / 100, abs=0.0006)
+    assert found.errors.prefill == pytest.approx(prefill / 100, abs=0.0006)
+
+
 @pytest.mark.parametrize("profile", profiles(), ids=called)
 def test_every_profile_says_where_each_number_comes_from(profile: Profile) -> None:
     steps = profile.steps
@@ -58,6 +102,16 @@ def test_every_profile_says_where_each_number_comes_from(profile: Profile) -> No
     assert profile.source.startswith(("fitted to the kernel tables", "composed from the"))
     assert "(Apache-2.0)" in profile.source or "(MIT)" in profile.source
     assert profile.kv_source.startswith(("estimated", "measured"))
+    assert profile.errors.decode is not None
+    assert profile.errors.prefill is not None
+    assert max(profile.errors.decode, profile.errors.prefill) < 0.08
+    assert None not in (profile.ranges.batch, profile.ranges.context, profile.ranges.prompt)
+
+
+def test_provenance_names_the_errors_that_are_known() -> None:
+    found = find_profile(model="Llama-3.1-8B", gpu="H100", tp=1)
+    assert found.provenance == f"{found.source}; decode error 2.1%, prefill error 4.2%"
+    assert Profile("m", "g", 1, found.steps, 1, "ours").provenance == "ours"
 
 
 def test_an_estimated_cache_follows_from_memory_weights_and_overhead() -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
 
 from foretide.policies.flow import frozen
 from foretide.simulator.requests import JITTER_S, NEAR_S, BadTrace, Blocks, RequestTrace, read_requests
@@ -92,6 +95,7 @@ def test_a_failed_answer_without_tokens_still_cost_its_prompt(tmp_path: Path) ->
         (OWN + "0,0,1\n", r"prompt_tokens: .*0.* in row 1: give a whole number of at least 1"),
         (OWN + "0,5,1\n1,5,-3\n", r"output_tokens: .*-3.* in row 2: give a whole number of at least 0"),
         (AZURE + "soon,1,1\n", r"TIMESTAMP: 'soon' in row 1: is no time"),
+        ("session_id,t_s,prompt_tokens,output_tokens\n1,0,5,5\n", r"session_id, t_s: each session .*; add arrival_s"),
     ],
 )
 def test_bad_content_gets_one_line_with_column_value_and_fix(tmp_path: Path, text: str, told: str) -> None:
@@ -134,6 +138,13 @@ def test_scaling_changes_the_rate_and_keeps_the_shape(factor: float) -> None:
     assert early == pytest.approx(3000 * factor, rel=0.08)
     assert (np.diff(scaled.arrival_s) >= 0).all()
     assert scaled.arrival_s[-1] <= both.arrival_s[-1]
+
+
+def test_copies_do_not_pile_up_where_a_trace_begins_and_ends() -> None:
+    scaled = trace(3000, rate=10.0).scaled(5.0, seed=0)
+    counts = np.histogram(scaled.arrival_s, bins=30, range=(0, 300))[0]
+    np.testing.assert_allclose(counts, 500, atol=5 * np.sqrt(400))
+    assert len(np.unique(scaled.arrival_s)) > 0.99 * len(scaled)
 
 
 def test_copies_differ_from_their_originals_in_time_and_length() -> None:
@@ -203,3 +214,48 @@ def test_blocks_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     line = json.dumps({"timestamp": 0, "input_length": 1, "output_length": 1, "hash_ids": ["a"]})
     with pytest.raises(BadTrace, match=r"hash_ids: \['a'\] in row 1: give a list of whole numbers"):
         read_requests(written(tmp_path, line + "\n", "moon.jsonl"))
+
+
+def test_blocks_of_our_own_format_are_lists_in_parquet(tmp_path: Path) -> None:
+    table = pd.DataFrame({"arrival_s": [0.0, 1.0], "prompt_tokens": [100, 65], "output_tokens": [1, 1]})
+    table["hash_ids"] = [[4, 5], [4, 9]]
+    table.to_parquet(tmp_path / "r.parquet")
+    found = read_requests(tmp_path / "r.parquet", block_tokens=64).blocks
+    assert found is not None
+    assert (found.tokens, [found.of(i).tolist() for i in range(2)]) == (64, [[4, 5], [4, 9]])
+    with pytest.raises(
+        BadTrace, match=r"hash_ids: 2 ids in row 1: a prompt of 100 tokens has 1 of 512 tokens; correct"
+    ):
+        read_requests(tmp_path / "r.parquet")
+
+
+@given(st.floats(min_value=0.1, max_value=30.0), st.integers(0, 99), st.integers(0, 60))
+@settings(deadline=None)
+def test_jitter_moves_no_request_by_more_than_its_width(width: float, seed: int, count: int) -> None:
+    coarse = RequestTrace(frozen(np.arange(count) // 20 * 3.0), np.arange(count) + 1, np.ones(count, dtype=np.int64))
+    moved = coarse.jittered(width, seed=seed)
+    assert (np.diff(moved.arrival_s) >= 0).all()
+    assert moved.arrival_s[:1].tolist() in ([], [0.0])
+    assert sorted(moved.prompt_tokens) == coarse.prompt_tokens.tolist()
+    later = moved.arrival_s - coarse.arrival_s[moved.prompt_tokens - 1]
+    assert later.max(initial=0.0) - later.min(initial=0.0) <= width
+    np.testing.assert_array_equal(moved.arrival_s, coarse.jittered(width, seed=seed).arrival_s)
+
+
+def test_jitter_of_the_grid_takes_mooncakes_batches_apart() -> None:
+    """Requests that share a tick of 3 s come evenly between it and the next."""
+    coarse = RequestTrace(frozen(np.arange(6000) // 20 * 3.0), np.full(6000, 9), np.full(6000, 9))
+    within = coarse.jittered(3.0, seed=0).arrival_s % 3.0
+    assert stats.kstest(within / 3.0, "uniform").pvalue > 1e-4
+
+
+@pytest.mark.data
+def test_mooncake_traces_are_read_with_a_block_for_every_512_tokens() -> None:
+    folder = os.environ.get("FORETIDE_DATA")
+    if not folder:
+        pytest.skip("FORETIDE_DATA is not set: requests/mooncake_*.parquet were not read")
+    for name, count in (("mooncake_synthetic", 3993), ("mooncake_arxiv_first1000", 1000)):
+        read = read_requests(Path(folder) / f"requests/{name}.parquet")
+        assert len(read) == count
+        assert read.blocks is not None
+        np.testing.assert_array_equal(np.diff(read.blocks.offsets), -(-read.prompt_tokens // 512))

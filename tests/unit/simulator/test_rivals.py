@@ -1,17 +1,13 @@
 from dataclasses import replace
-from types import MappingProxyType
 
 import numpy as np
 import pytest
+from seen import pod, view
 from staged import SERVICE, bench, trace
 
 from foretide.policies.flow import CapacityTable, WorkPerUnit
-from foretide.simulator.autoscaler import View
-from foretide.simulator.fleet import PodCounters
 from foretide.simulator.rivals import (
-    ExternalMetricHpa,
     FixedCount,
-    average_value,
     demand_rows,
     fewest_for,
     fewest_that_keep,
@@ -27,60 +23,10 @@ PER_REQUEST = WorkPerUnit(1.0, 0.0, 0.0)
 TEN = CapacityTable((1,), (10.0,), ("ttft",))
 
 
-def view(*, now: float, desired: int, waiting: float | None) -> View:
-    pods = {} if waiting is None else {"a": PodCounters(0, 0, int(waiting), 0, 0, 0.0)}
-    at = None if waiting is None else now
-    return View(now, desired, desired, 0, at, MappingProxyType(pods), dict)
-
-
-def hpa(**changes: object) -> ExternalMetricHpa:
-    usual: dict[str, object] = {"name": "hpa", "gauge": "waiting", "target": 5.0, "min_replicas": 1, "max_replicas": 20}
-    return ExternalMetricHpa(**(usual | changes))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("total", "current", "wanted"),
-    [(0, 3, 0), (15, 3, 3), (16, 3, 3), (16.5, 3, 3), (17, 3, 4), (13.5, 3, 3), (13, 3, 3), (10, 3, 2), (100, 3, 20)],
-)
-def test_average_value_divides_the_total_and_tolerates_a_tenth(total: float, current: int, wanted: int) -> None:
-    assert average_value(total=total, target=5.0, current=current) == wanted
-
-
-def test_hpa_goes_up_at_once_by_at_most_the_greater_of_four_pods_and_a_doubling() -> None:
-    assert hpa().decide(view(now=0, desired=2, waiting=90)).replicas == 6
-    assert hpa().decide(view(now=0, desired=6, waiting=90)).replicas == 12
-
-
-def test_hpa_never_leaves_its_limits() -> None:
-    policy = hpa(min_replicas=2, max_replicas=5)
-    assert policy.decide(view(now=0, desired=3, waiting=500)).replicas == 5
-    for step in range(1, 60):
-        choice = policy.decide(view(now=15.0 * step, desired=5, waiting=0))
-    assert choice.replicas == 2
-
-
-def test_hpa_comes_down_only_after_five_minutes_without_need() -> None:
-    policy = hpa()
-    policy.decide(view(now=0, desired=4, waiting=20))
-    times = [15.0 * step for step in range(1, 40)]
-    choices = {at: policy.decide(view(now=at, desired=4, waiting=0)).replicas for at in times}
-    assert all(choices[at] is None for at in times if at < 300)
-    assert choices[300.0] == 1
-
-
-def test_hpa_begins_with_what_it_finds_as_its_first_recommendation() -> None:
-    assert hpa().decide(view(now=0, desired=4, waiting=0)).replicas is None
-
-
-def test_hpa_without_a_metric_does_nothing() -> None:
-    choice = hpa().decide(view(now=0, desired=4, waiting=None))
-    assert (choice.replicas, choice.code) == (None, "Blind")
-
-
 def test_a_fixed_count_never_asks_for_anything() -> None:
     policy = FixedCount("static", 7)
     assert policy.begins_with == 7
-    assert policy.decide(view(now=0, desired=7, waiting=1000)).replicas is None
+    assert policy.decide(view(pod(waiting=1000), ready=7)).replicas is None
 
 
 def test_demand_is_counted_per_bin_and_second() -> None:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from given import history
@@ -11,7 +13,7 @@ HALF, FULL, QUIET = pod(running=6), pod(running=10), pod(running=2)
 NOW = 6000.0
 
 
-def sageserve(*rates: float, **changes: float) -> SageServe:
+def sageserve(*rates: float, **changes: Any) -> SageServe:
     past = history(*rates, step=30.0, now=NOW) if rates else None
     return SageServe(
         service=SERVICE,
@@ -47,6 +49,24 @@ def test_a_surprise_adds_beyond_the_count_and_quiet_takes_it_back() -> None:
     calm = {"a": steady_pod(1.0, since=NOW, until=NOW + 180)}
     assert policy.decide(view(HALF, HALF, now=NOW + 165, samples=calm)).replicas is None
     assert policy.decide(view(QUIET, QUIET, now=NOW + 180, samples=calm)).replicas == 1
+
+
+def test_lt_i_takes_what_is_owed_whatever_the_utilisation_and_nothing_more() -> None:
+    policy = sageserve(*[24.0] * 40, variant="immediate")
+    assert policy.decide(view(QUIET, now=NOW)).replicas is None
+    assert policy.decide(view(QUIET, now=NOW + 15)).replicas == 2
+    assert policy.decide(view(QUIET, starting=1, now=NOW + 30)).code == "ScalingInProgress"
+    assert policy.decide(view(QUIET, QUIET, now=NOW + 75)).replicas == 3
+    flood = {"a": steady_pod(400.0, since=NOW, until=NOW + 150)}
+    assert policy.decide(view(FULL, FULL, FULL, now=NOW + 150, samples=flood)).replicas is None
+
+
+def test_lt_u_goes_by_utilisation_where_lt_ua_goes_by_the_forecast() -> None:
+    policy = sageserve(*[6.0] * 40, variant="utilization")
+    policy.decide(view(HALF, now=NOW))
+    flood = {"a": steady_pod(40.0, since=NOW, until=NOW + 90)}
+    assert policy.decide(view(HALF, now=NOW + 90, samples=flood)).replicas is None
+    assert policy.decide(view(FULL, now=NOW + 105)).replicas == 2
 
 
 def test_the_hour_is_counted_from_the_last_forecast() -> None:

@@ -1,19 +1,28 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from foretide.policies.flow import LatencyTarget, ScalingPolicy
 from foretide.simulator.bench import prepare
-from foretide.simulator.generate import WorkloadShape
+from foretide.simulator.conditions import QUIET, Conditions
+from foretide.simulator.faults import Crash, Dropout, Failures, Slowdown, SlowStart, StockOut
+from foretide.simulator.generate import Conversations, WorkloadShape
+from foretide.simulator.power import PowerCap
+from foretide.simulator.profiles import Partition
 from foretide.simulator.requests import BadTrace
 from foretide.simulator.rivals import peak_count
 from foretide.simulator.scenario import BadScenario, RequestFile, load_scenario, read_trace
+from foretide.simulator.starts import StartTier
+from foretide.simulator.stock import Stock
 from foretide.simulator.written import moment, seconds
 
 DATA = "FORETIDE_DATA"
+SCENARIOS = sorted((Path(__file__).parents[3] / "docs/scenarios").glob("*.yaml"))
 
 
 def written(**changes: Any) -> dict[str, Any]:
@@ -85,6 +94,149 @@ def test_each_mistake_is_one_line_with_field_value_and_fix(tmp_path: Path, chang
     assert problems(tmp_path, **changes) == [line]
 
 
+def test_conditions_are_read_with_their_units(tmp_path: Path) -> None:
+    found = load_scenario(
+        saved(
+            tmp_path,
+            cold_start={
+                "tiers": {"warm-node": {"nodes": 3}, "cold-node": {}, "far": {"median_s": 900}},
+                "contention": 0.05,
+                "refill": "2m",
+            },
+            nodes={"gpus": 16, "changes": [{"at": "30m", "gpus": 8}]},
+            failures={"per_replica_hour": 0.01, "retry": "2s"},
+            faults=[
+                {"kind": "slowdown", "at": "10m", "duration": "20m"},
+                {"kind": "slow-start", "at": 60},
+                {"kind": "dropout", "at": "1h", "duration": "5m", "share": 0.5},
+                {"kind": "crash", "at": 7, "replicas": 2},
+                {"kind": "stock-out", "at": "1h", "duration": "30m", "gpus": 4},
+            ],
+            routing="queue-and-kv",
+            staleness="lookback",
+        )
+    )
+    assert found.cold_start == StartTier(80.0, 0.3, nodes=3)
+    assert found.conditions == Conditions(
+        further_tiers=(StartTier(455.0, 0.35), StartTier(900.0, 0.3)),
+        contention=0.05,
+        refill_s=120.0,
+        stock=Stock(((0.0, 16), (1800.0, 8))),
+        failures=Failures(per_replica_hour=0.01, retry_s=2.0),
+        faults=(
+            Slowdown(at=600.0, duration_s=1200.0, factor=1.3),
+            SlowStart(at=60.0, factor=3.0),
+            Dropout(at=3600.0, duration_s=300.0, share=0.5),
+            Crash(at=7.0, replicas=2),
+            StockOut(at=3600.0, duration_s=1800.0, gpus=4),
+        ),
+    )
+    assert (found.routing, found.pace.lookback_s) == ("queue-and-kv", 300.0)
+
+
+def test_a_scenario_that_names_no_conditions_has_quiet_ones(tmp_path: Path) -> None:
+    found = load_scenario(saved(tmp_path, cold_start={"tiers": {"warm": {"median_s": 80}}}))
+    assert found.conditions == QUIET
+    assert (found.routing, found.pace.lookback_s, found.power_cap) == ("least-outstanding", 0.0, None)
+
+
+def test_a_power_cap_slows_the_deployment(tmp_path: Path) -> None:
+    usual, limited = (load_scenario(saved(tmp_path, power=power)) for power in (None, {"cap_w": 400}))
+    assert limited.power_cap == PowerCap(400.0, 1.3)
+    slower = limited.deployment.profile.steps.prefill_b_ms / usual.deployment.profile.steps.prefill_b_ms
+    assert slower == pytest.approx(1.3)
+
+
+def test_the_settings_of_the_engine_are_read(tmp_path: Path) -> None:
+    engine = {"http_overhead_s": 0.02, "block_tokens": 32, "prefix_cache": True, "whole_prompts": True}
+    found = load_scenario(saved(tmp_path, deployment=DEPLOYED | engine)).deployment
+    assert {name: getattr(found, name) for name in engine} == engine
+    halved = load_scenario(saved(tmp_path, deployment=DEPLOYED | {"partition": HALVES})).deployment
+    assert halved.partition == Partition(prefill_share=0.5, decode_knee=0.4)
+
+
+DEPLOYED = {"model": "Llama-3.1-8B", "gpu": "H100", "tp": 1}
+HALVES = {"prefill_share": 0.5, "decode_knee": 0.4}
+TIERS = {"a": {"median_s": 80}, "b": {"median_s": 300}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"cold_start": {"tiers": {"a": {}, "b": {"median_s": 300}}}},
+            (
+                "cold_start: tiers.a has no median_s; give it, or use one of sleeping, warm-node-cached, warm-node, "
+                "cold-node"
+            ),
+        ),
+        (
+            {"cold_start": {"tiers": TIERS | {"c": {"median_s": 900, "nodes": 3}}}},
+            "cold_start: tiers.c is the last and cannot run out; remove its nodes or add a slower tier",
+        ),
+        (
+            {"cold_start": {"tiers": TIERS, "contention": -0.1}},
+            "cold_start.contention: -0.1: should be greater than or equal to 0",
+        ),
+        (
+            {"nodes": {"gpus": 8, "changes": [{"at": "2h", "gpus": 4}, {"at": "1h", "gpus": 8}]}},
+            "nodes: changes must come in the order of time, the first after 0; sort them",
+        ),
+        ({"nodes": {"gpus": -1}}, "nodes.gpus: -1: should be greater than or equal to 0"),
+        (
+            {"failures": {"per_replica_hour": 0.1, "retry": "-2s"}},
+            "failures.retry: -2s: write a number with its unit, like 500ms, 25ms or 5m",
+        ),
+        (
+            {"power": {"cap_w": 300}},
+            (
+                "power.cap_w: 300: is below the 380 W that decode draws on H100, so decode would slow too, which is "
+                "not modelled; raise it"
+            ),
+        ),
+        (
+            {"faults": [{"kind": "meteor", "at": 5}]},
+            "faults[0].kind: meteor: should be 'slowdown', 'slow-start', 'dropout', 'crash' or 'stock-out'",
+        ),
+        ({"faults": [{"kind": "crash"}]}, "faults[0].at: missing; it is required"),
+        (
+            {"faults": [{"kind": "dropout", "at": 5, "factor": 2}]},
+            "faults[0]: a dropout has no factor; it takes at, duration, share",
+        ),
+        (
+            {"faults": [{"kind": "slowdown", "at": 5, "factor": 0.5}]},
+            "faults[0].factor: 0.5: should be greater than or equal to 1",
+        ),
+        (
+            {"faults": [{"kind": "slowdown", "at": 5, "duration": 0}]},
+            "faults[0].duration: 0: should be greater than 0",
+        ),
+        (
+            {"routing": "by-name"},
+            (
+                "routing: by-name: there is no such routing; give one of round-robin, least-outstanding, queue-and-kv, "
+                "prefix-aware"
+            ),
+        ),
+        (
+            {"deployment": DEPLOYED | {"kv_tokens": 8}},
+            "deployment: kv_tokens: 8: give at least one block of 16 tokens",
+        ),
+        (
+            {"deployment": DEPLOYED | {"prefix_cache": True, "partition": HALVES}},
+            "deployment: prefix_cache is not simulated on a partitioned GPU; remove one of the two",
+        ),
+        (
+            {"deployment": DEPLOYED | {"partition": HALVES | {"decode_knee": 1.5}}},
+            "deployment.partition.decode_knee: 1.5: should be less than 1",
+        ),
+        ({"staleness": "never"}, "staleness: never: should be 'marked' or 'lookback'"),
+    ],
+)
+def test_each_mistake_in_conditions_is_one_line(tmp_path: Path, changes: dict[str, Any], line: str) -> None:
+    assert problems(tmp_path, **changes) == [line]
+
+
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     found = problems(tmp_path, limits={"min": 0, "max": 3}, train_fraction=1.5)
     assert [line.split(":")[0] for line in found] == ["limits.min", "train_fraction"]
@@ -96,10 +248,80 @@ def test_an_unknown_model_names_those_that_are_there(tmp_path: Path) -> None:
     assert "Llama-3.1-8B" in line
 
 
+def test_a_scenario_brings_its_own_profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("decode_a_ms", "decode_b_ms", "decode_c_ms", "prefill_a_ms", "prefill_b_ms", "prefill_c_ms")
+    row = {"model": "GPT-9", "gpu": "H100", "tp": 1, "steps": dict.fromkeys(names, 1.0), "kv_tokens": 5, "source": "x"}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"profiles": [row]}))
+    deployment = {"model": "GPT-9", "gpu": "H100", "tp": 1}
+    found = load_scenario(saved(tmp_path, deployment=deployment | {"profiles": "mine.yaml"}))
+    assert found.deployment.profile.source == "x"
+    monkeypatch.setenv("FORETIDE_PROFILES", str(tmp_path / "mine.yaml"))
+    assert load_scenario(saved(tmp_path, deployment=deployment)).deployment.profile.kv_tokens == 5
+
+
+def test_a_scenarios_profiles_that_cannot_be_are_told_with_the_rest(tmp_path: Path) -> None:
+    (line,) = problems(tmp_path, deployment={"model": "GPT-9", "gpu": "H100", "profiles": "none.yaml"})
+    assert line.endswith("none.yaml: no such file or folder; correct the path")
+
+
 def test_an_unknown_field_of_the_workload_is_named(tmp_path: Path) -> None:
     (line,) = problems(tmp_path, workload={"mean_rps": 2.0, "speed": 1})
-    assert line.startswith("workload: ")
-    assert "'speed'" in line
+    assert line == "workload.speed: 1: unknown field; remove it or correct its name"
+
+
+@pytest.mark.parametrize(
+    ("workload", "told"),
+    [
+        ({"mean_rps": 0}, "workload: mean_rps: 0.0: give a number above 0"),
+        ({}, "workload.mean_rps: "),
+        ({"mean_rps": 1, "mix": {"poems": 1}}, "workload: mix: poems: no such regime; there are chat,"),
+        ({"mean_rps": 1, "gaps": "even"}, "workload.gaps: even: "),
+        ({"mean_rps": 1, "conversations": {"turns": 0}}, "workload.conversations: turns: 0.0: give a number above 0"),
+        ({"mean_rps": 1, "agents": {"loops": 3}}, "workload.agents.loops: 3: unknown field"),
+        ({"mean_rps": "many"}, "workload.mean_rps: many: should be a valid number"),
+    ],
+)
+def test_mistakes_below_workload_name_their_place(tmp_path: Path, workload: dict[str, Any], told: str) -> None:
+    (line,) = problems(tmp_path, workload=workload)
+    assert line.startswith(told)
+
+
+def test_conversations_are_written_below_the_workload(tmp_path: Path) -> None:
+    workload = {"mean_rps": 2, "day_s": 600, "holidays": [3], "mix": {"code": 1}, "conversations": {"turns": 3}}
+    source = load_scenario(saved(tmp_path, workload=workload)).source
+    assert isinstance(source, WorkloadShape)
+    assert source == WorkloadShape(
+        mean_rps=2.0, day_s=600.0, holidays=(3,), mix={"code": 1.0}, conversations=Conversations(turns=3.0)
+    )
+
+
+def test_stress_is_done_to_the_trace_after_its_rate_was_changed(tmp_path: Path) -> None:
+    lines = "".join(f"{at / 10},10,10\n" for at in range(1000))
+    (tmp_path / "r.csv").write_text(f"arrival_s,prompt_tokens,output_tokens\n{lines}")
+    requests = {"path": "r.csv", "scale_rate": 2, "jitter": "3s"}
+    stress = [{"kind": "silence", "at": "20s", "duration": 30}, {"kind": "output-shift", "at": 60, "factor": 3}]
+    found = load_scenario(saved(tmp_path, workload=None, requests=requests, stress=stress))
+    trace = read_trace(found, seed=1)
+    assert not ((trace.arrival_s >= 20) & (trace.arrival_s < 50)).any()
+    assert (trace.output_tokens == np.where(trace.arrival_s >= 60, 30, 10)).all()
+    calm = read_trace(replace(found, stress=()), seed=1)
+    assert len(calm) == 2000
+    assert len(np.unique(calm.arrival_s)) > 1990
+
+
+def test_a_mistake_in_a_stress_names_its_place(tmp_path: Path) -> None:
+    (line,) = problems(tmp_path, stress=[{"kind": "silence"}, {"kind": "step", "factor": -1}])
+    assert line == "stress[1].step.factor: -1: should be greater than 0"
+    (line,) = problems(tmp_path, stress={"kind": "silence"})
+    assert line == "stress: should be a valid list"
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_every_scenario_of_the_documentation_can_be_loaded(path: Path) -> None:
+    text = yaml.safe_load(path.read_text())
+    if "requests" in text and DATA not in os.environ:
+        pytest.skip(f"{DATA} is not set: {text['requests']['path']} is not at hand")
+    assert load_scenario(path).name == path.stem
 
 
 def test_a_scenario_that_is_not_there_or_not_yaml_is_one_line(tmp_path: Path) -> None:
@@ -162,6 +384,17 @@ def test_a_replay_takes_the_first_setting_of_a_knob(tmp_path: Path) -> None:
     found = load_scenario(saved(tmp_path, policies={"hpa": {"target": [3, 5, 8]}}))
     assert found.knob("hpa", "target") == 3.0
     assert found.knob("foretide", "target") is None
+
+
+def test_settings_may_be_words(tmp_path: Path) -> None:
+    policies = {"dynamo": {"predictor": ["kalman"], "load_loop": ["off"]}, "keda": {"credit": [False]}}
+    found = load_scenario(saved(tmp_path, policies=policies))
+    assert found.knobs == {"dynamo": {"predictor": (2.0,), "load_loop": (0.0,)}, "keda": {"credit": (0.0,)}}
+
+
+def test_a_word_that_no_setting_knows_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadScenario, match=r"policies\.dynamo\.predictor\[0\]: sarima: "):
+        load_scenario(saved(tmp_path, policies={"dynamo": {"predictor": ["sarima"]}}))
 
 
 @pytest.mark.parametrize(("text", "value"), [("500ms", 0.5), ("5m", 300.0), ("1m30s", 90.0), ("1.5h", 5400.0)])

@@ -7,10 +7,11 @@ from staged import OBJECTIVE, SERVICE, bench
 from foretide.policies.behavior import HPA_DEFAULT
 from foretide.policies.flow import ColdStart, DemandForecast, DemandHistory, Mode, Trust, frozen
 from foretide.policies.turn import TargetSpec
-from foretide.simulator.autoscaler import Scrapes, View
+from foretide.simulator.autoscaler import View
 from foretide.simulator.fleet import PodCounters
 from foretide.simulator.run import Run, run_policy
 from foretide.simulator.scenario import Pace
+from foretide.simulator.scrapes import Scrapes
 from foretide.simulator.shipped import Limits, Shipped, backlog_of
 
 PRIOR = ColdStart(median_s=80.0, sigma=0.3)

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from foretide.cli.bed.vllm_metrics import EngineMetrics, Finished
-from foretide.policies.flow import Floats
+from foretide.simulator.engine_metrics import EngineMetrics, Finished
 from foretide.simulator.fleet import Fleet, PodCounters, StartTier
 from foretide.simulator.profiles import Deployment
 from foretide.simulator.requests import RequestTrace
@@ -85,7 +84,7 @@ class FleetTwin:
         engine = self._engines.get(name)
         if engine is None:
             return None
-        engine.add(_finished(self._fleet, name))
+        engine.add(Finished.of(self._fleet.observations(name)))
         counters = self._fleet.counters().get(name)
         engine.running = counters.running if counters else 0
         engine.waiting = counters.waiting if counters else 0
@@ -168,13 +167,3 @@ def _share(kept: np.ndarray[Any, np.dtype[np.bool_]], decided: np.ndarray[Any, n
 
 def _total(engines: Iterable[PodCounters], gauge: str) -> int:
     return sum(int(getattr(engine, gauge)) for engine in engines)
-
-
-def _finished(fleet: Fleet, name: str) -> Finished:
-    """What this engine has finished since it was last asked."""
-    seen = fleet.observations(name)
-    columns: list[Floats] = [
-        np.array([getattr(one, field) for one in seen], dtype=np.float64)
-        for field in ("ttft_s", "tpot_s", "e2e_s", "prompt_tokens", "output_tokens")
-    ]
-    return Finished(*columns)

@@ -50,6 +50,8 @@ class PlaneSettings:
 
     pods: PodTimes = field(default_factory=PodTimes)
     hpa_sync_s: float = 1.0
+    controller_flags: tuple[str, ...] = ()
+    """Further flags of kube-controller-manager."""
     attached: bool = True
     """Whether the kernel ends the processes with the one that started them."""
 
@@ -126,7 +128,9 @@ def _start(starter: _Starter) -> Plane:
     asking = _context(identities)
     wait_for(lambda: _answers(port, asking, "/readyz"), what="kube-apiserver", by=[etcd, api])
     controllers = starter.run(
-        "kube-controller-manager", *_controller_flags(identities, kubeconfigs, starter.settings.hpa_sync_s)
+        "kube-controller-manager",
+        *_controller_flags(identities, kubeconfigs, starter.settings.hpa_sync_s),
+        *starter.settings.controller_flags,
     )
     scheduler = starter.run("kube-scheduler", *_scheduler_flags(kubeconfigs))
     kwok = starter.run("kwok", *_kwok_flags(folder, kubeconfigs, starter.settings.pods))

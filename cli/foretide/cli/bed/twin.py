@@ -24,6 +24,7 @@ from foretide.cli.bed.vllm_metrics import exposition
 from foretide.operator.credentials import NoCredentials, from_kubeconfig
 from foretide.operator.kube import Kubernetes
 from foretide.operator.seams import ClusterError
+from foretide.simulator.profile_file import BadProfile, own_profiles
 from foretide.simulator.profiles import Deployment, NoProfile, find_profile
 from foretide.simulator.requests import BadTrace, RequestTrace, read_requests
 
@@ -116,7 +117,7 @@ class TwinProcess:
 
 
 def _deployment(options: argparse.Namespace) -> Deployment:
-    profile = find_profile(model=options.model, gpu=options.gpu, tp=options.tp)
+    profile = find_profile(model=options.model, gpu=options.gpu, tp=options.tp, own=own_profiles())
     return Deployment(profile=profile, max_num_seqs=options.max_num_seqs)
 
 
@@ -159,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     try:
         asyncio.run(_serve(options))
-    except (BadTrace, NoProfile, NoCredentials, OSError) as problem:
+    except (BadTrace, BadProfile, NoProfile, NoCredentials, OSError) as problem:
         sys.stderr.write(f"{' '.join(str(problem).split())}\n")
         return 2
     return 0

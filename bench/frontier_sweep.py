@@ -1,0 +1,126 @@
+"""Whole frontiers of all policies, over start-up times: what each pays for 99 % of requests within the objective.
+
+    python bench/frontier_sweep.py --jobs 2              # runs what is missing under out/, then writes the page
+    python bench/frontier_sweep.py --page                # writes the page from what is there
+
+Each cell, one traffic at one cold start, is kept as JSON under out/frontier-sweep as soon as it is done, so a run that
+was stopped goes on where it was. All of it is simulated.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from frontier_page import write_page
+
+from foretide.cli.curves import draw
+from foretide.cli.frontier import as_json
+from foretide.simulator.fleet import StartTier
+from foretide.simulator.frontier import frontier
+from foretide.simulator.question import Question
+from foretide.simulator.scenario import RequestFile, Scenario, load_scenario
+from foretide.simulator.spread import Workers
+
+ROOT = Path(__file__).parents[1]
+OUT = ROOT / "out/frontier-sweep"
+STARTS_S = (0, 30, 60, 120, 240)
+SIGMA = 0.3
+AT_ONCE_S = 0.001
+"""A start that takes no time: a median has to be above 0."""
+POLICIES = (
+    "static",
+    "hpa",
+    "hpa-utilization",
+    "hpa-concurrency",
+    "keda",
+    "knative",
+    "last-value",
+    "wva",
+    "dynamo",
+    "sageserve",
+    "foretide",
+    "oracle",
+)
+SEEDS, BUDGET, ATTAINMENTS = 5, 5, (0.99,)
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """One scenario of docs/scenarios, cut down to what fits a benchmark."""
+
+    name: str
+    file: str
+    told: str
+    """One line for readers."""
+    scale_rate: float | None = None
+    start_s: float = 0.0
+    duration_s: float | None = None
+
+    def scenario(self, start_up_s: float) -> Scenario:
+        scenario = load_scenario(ROOT / "docs/scenarios" / self.file)
+        source = scenario.source
+        if isinstance(source, RequestFile) and self.scale_rate is not None:
+            source = replace(source, scale_rate=self.scale_rate, start_s=self.start_s, duration_s=self.duration_s)
+        tier = StartTier(max(AT_ONCE_S, start_up_s), SIGMA)
+        return replace(scenario, name=f"{self.name}, start-up {start_up_s:g} s", source=source, cold_start=tier)
+
+
+TRAFFIC = (
+    Traffic(
+        "azure-conv",
+        "frontier-azure-conv.yaml",
+        "Azure LLM inference trace 2023, conversation, at 6 times its rate: one recorded hour",
+    ),
+    Traffic(
+        "servegen-mlarge",
+        "frontier-servegen-mlarge.yaml",
+        "ServeGen m-large, reconstructed from published statistics, at twice the rate of the reconstruction: 4.5 hours",
+    ),
+    Traffic(
+        "flash-crowd",
+        "frontier-flash-crowd.yaml",
+        "generated hours with a flash crowd",
+    ),
+)
+
+
+def cell(traffic: Traffic, start_up_s: float, *, jobs: int) -> dict[str, Any]:
+    """One frontier, from disk if it is there."""
+    path = OUT / f"{traffic.name}-{start_up_s:g}.json"
+    if path.exists():
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    question = Question(POLICIES, attainments=ATTAINMENTS, seeds=SEEDS, budget=BUDGET, reference="foretide")
+    began = time.time()
+    found = frontier(traffic.scenario(start_up_s), question, workers=Workers(jobs), cache=OUT / "capacity")
+    told = as_json(found)
+    path.write_text(json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    path.with_suffix(".svg").write_text(draw(found).svg, encoding="utf-8")
+    matched = {row["policy"]: row["matched"]["0.99"] for row in told["policies"]}
+    shown = ", ".join(f"{name} {'-' if hours is None else f'{hours:.2f}'}" for name, hours in matched.items())
+    print(
+        f"{traffic.name}, start-up {start_up_s:g} s: {time.time() - began:.0f} s; GPU-hours at 99 %: {shown}",
+        flush=True,
+    )
+    return told
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--only", default="", help="names of traffics, with commas between them")
+    parser.add_argument("--page", action="store_true", help="run nothing, write the page from what is there")
+    given = parser.parse_args()
+    OUT.mkdir(parents=True, exist_ok=True)
+    names = [name for name in given.only.split(",") if name]
+    for start_up_s in (120, 30, 0, 240, 60):
+        for traffic in TRAFFIC:
+            if not given.page and (not names or traffic.name in names):
+                cell(traffic, start_up_s, jobs=given.jobs)
+    write_page({traffic.name: traffic.told for traffic in TRAFFIC}, starts=STARTS_S, cells=OUT)
+
+
+if __name__ == "__main__":
+    main()
