@@ -82,7 +82,7 @@ TRAFFIC = (
     Traffic(
         "flash-crowd",
         "frontier-flash-crowd.yaml",
-        "generated hours with a flash crowd",
+        "a generated day, compressed to an hour, with two flash crowds that nothing announces",
     ),
 )
 

@@ -17,7 +17,7 @@ from foretide.cli.problems import BadInput
 from foretide.cli.replay import Format
 
 if TYPE_CHECKING:
-    from foretide.simulator.profiles import Profile
+    from foretide.simulator.profiles import Deployment, Profile
 
 COMPILED = "Example: foretide profile compile --model Qwen/Qwen3-8B --gpu H200 --kv-tokens 735000 --out qwen3-8b.yaml"
 HEAD = ("MODEL", "GPU", "TP", "KV TOKENS", "DECODE", "PREFILL", "TTFT", "TPOT", "SOURCE")
@@ -123,6 +123,17 @@ def known_profile(model: str, gpu: str, tp: int, place: Path | None) -> "Profile
         raise BadInput(field="--model, --gpu, --tp", value=f"{model} {gpu} {tp}", fix=str(error)) from error
     except BadProfile as error:
         raise bad_profile(error) from error
+
+
+def deployed(profile: "Profile", **settings: Any) -> "Deployment":
+    """The profile with an engine's settings. Raises BadInput naming the option for what no engine could be."""
+    from foretide.simulator.profiles import Deployment
+
+    try:
+        return Deployment(profile, **settings)
+    except ValueError as error:
+        field, value, fix = (*str(error).split(": ", 2), "", "")[:3]
+        raise BadInput(field=f"--{field.replace('_', '-')}", value=value, fix=fix) from error
 
 
 def bad_profile(error: Any) -> BadInput:

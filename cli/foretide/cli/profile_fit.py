@@ -13,7 +13,7 @@ import typer
 
 from foretide.cli.inspect import table
 from foretide.cli.problems import BadInput
-from foretide.cli.profile import Gpu, Model, Output, Profiles, Tp, bad_profile, dump, known_profile
+from foretide.cli.profile import Gpu, Model, Output, Profiles, Tp, bad_profile, deployed, dump, known_profile
 from foretide.cli.profile_file import write_profile
 from foretide.cli.replay import Format, in_one_line
 
@@ -72,12 +72,11 @@ def fit_profile(  # noqa: PLR0913 (one for each option)
 ) -> None:
     """Fit a profile to measurements, beginning with a known one, and write it to a file."""
     from foretide.simulator.observed import only
-    from foretide.simulator.profiles import Deployment
 
     prior = _prior(like, model, gpu, tp, profiles=profiles)
     if kv_tokens is None and like is not None and not _same(prior, model, gpu, tp):
         raise BadInput(field="--kv-tokens", value="", fix=f"give the engine's own figure; {prior.name} is another one")
-    deployment = Deployment(prior, max_num_seqs=max_num_seqs, chunk=chunk, kv_tokens=kv_tokens)
+    deployment = deployed(prior, max_num_seqs=max_num_seqs, chunk=chunk, kv_tokens=kv_tokens)
     observed = _observed(files, _conditions(where or []), deployment, first=first, replicas=replicas)
     if metric is not None:
         observed = only(observed, metric.value)

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from foretide.cli.layout import Laid, Layout
 from foretide.cli.problems import BadInput
-from foretide.cli.profile import Profiles, known_profile
+from foretide.cli.profile import Profiles, deployed, known_profile
 from foretide.cli.replay import Format, in_one_line
 
 if TYPE_CHECKING:
@@ -120,10 +120,8 @@ def simulate_command(  # noqa: PLR0913 (one for each option)
         layout, replicas, routing, prefill_replicas, decode_replicas, link_gbps, kv_bytes, prefill_share, decode_knee
     )
     laid.check(prefix_cache=prefix_cache, calibrate=calibrate)
-    from foretide.simulator.profiles import Deployment
-
     profile = known_profile(model, gpu, tp, profiles)
-    deployment = Deployment(
+    deployment = deployed(
         profile, max_num_seqs=max_num_seqs, chunk=chunk, kv_tokens=kv_tokens, prefix_cache=prefix_cache
     )
     with in_one_line():

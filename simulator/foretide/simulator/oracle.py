@@ -3,9 +3,9 @@
 A plan is the cheapest sequence of counts for the true work, with a start paid for from its order on, found by dynamic
 programming (`right_sizing`). A bin's cost is its GPU time and a price for each request that it is expected to miss: the
 capacity table says how fast misses grow beyond the limit. The price is found by bisection over full simulated runs: the
-cheapest plan whose joint attainment is what the promise amounts to (its strictest percentile). Runs of other policies
-that reach it are candidates as well, and so is the smaller of the best two at every moment; so the oracle is never
-dearer than a policy that keeps the promise.
+cheapest plan whose joint attainment is what the promise amounts to (its strictest percentile), and between it and the
+next cheaper one, the earliest moment to change over. Runs of other policies that keep the promise are candidates as
+well, and so is the smaller of the best two at every moment; so the oracle is never dearer than a policy that keeps it.
 
 What is NOT promised: the optimum over all plans. Bins are planned as if no queue went from one to the next; the runs
 show what became of that. It bounds the compared policies, not every conceivable one.
@@ -30,7 +30,7 @@ BIN_S = 30.0
 LEAD_QUANTILE = 0.9
 PRICES = (1e-3, 1e3)
 """Replica-seconds that a missed request may cost, between which the right price is sought."""
-ROUNDS = 8
+ROUNDS, SPLICES = 6, 4
 USUAL_STEEPNESS = 20.0
 """Where the capacity table does not know its own: a tenth beyond the limit, seven times as many misses."""
 
@@ -64,7 +64,7 @@ def standing(orders: Orders, at: float) -> int:
 def oracle(*, bench: Bench, others: Sequence[PolicyRun] = (), progress: Progress | None = None) -> PolicyRun:
     """The cheapest run found that keeps the promise; where none does, the one that comes nearest."""
     search = _Search(bench, progress)
-    planned = search.best_price()
+    planned = search.best()
     kept = [run for run in (*others, planned) if search.keeps(run)]
     if not kept:
         return replace(planned, note="no plan reached the promised joint attainment; this one came nearest")
@@ -98,17 +98,40 @@ class _Search:
     def joint(self, run: PolicyRun) -> float:
         return attainment(outcome=run.outcome, objective=self._bench.scenario.objective)["joint"] or 0.0
 
-    def best_price(self) -> PolicyRun:
-        """Bisection for the smallest price that keeps the promise; attainment grows with it, all but monotonically."""
-        low, high = np.log(PRICES)
-        runs = []
-        for _ in range(ROUNDS):
-            middle = (low + high) / 2
-            run = self.run(self.plan(float(np.exp(middle))))
-            runs.append(run)
-            low, high = (low, middle) if self.keeps(run) else (middle, high)
+    def best(self) -> PolicyRun:
+        """The cheapest plan found that keeps the promise; where none does, the one that comes nearest to it."""
+        dear, cheap, runs = self._prices()
+        if dear is not None and cheap is not None:
+            runs += self._splices(dear, cheap)
         kept = [run for run in runs if self.keeps(run)]
         return min(kept, key=lambda run: run.gpu_hours) if kept else max(runs, key=self.joint)
+
+    def _prices(self) -> tuple[Orders | None, Orders | None, list[PolicyRun]]:
+        """Bisection for the smallest price that keeps the promise: plans just above and just below it, and all runs."""
+        low, high = np.log(PRICES)
+        dear = cheap = None
+        runs = []
+        for round_ in range(ROUNDS + SPLICES):
+            if round_ >= ROUNDS and dear is not None and cheap is not None:
+                break
+            middle = (low + high) / 2
+            orders = self.plan(float(np.exp(middle)))
+            runs.append(self.run(orders))
+            if self.keeps(runs[-1]):
+                high, dear = middle, orders
+            else:
+                low, cheap = middle, orders
+        return dear, cheap, runs
+
+    def _splices(self, dear: Orders, cheap: Orders) -> list[PolicyRun]:
+        """Where counts are few, a price changes many bins at once: bisection for how long the dear plan is needed."""
+        low, high = 0.0, self._bench.duration_s
+        runs = []
+        for _ in range(SPLICES):
+            middle = (low + high) / 2
+            runs.append(self.run(spliced(dear, cheap, at=middle)))
+            low, high = (low, middle) if self.keeps(runs[-1]) else (middle, high)
+        return runs
 
     def plan(self, price: float) -> Orders:
         """Orders for the cheapest counts when a missed request costs `price` replica-seconds."""
@@ -131,7 +154,7 @@ class _Search:
         told = self._progress
         if told is None:
             return None
-        return lambda share: told((round_ - 1 + share) / (ROUNDS + 1))
+        return lambda share: told((round_ - 1 + share) / (ROUNDS + SPLICES + 1))
 
 
 def missed(*, work: Floats, requests: Floats, capacity: CapacityTable, allowed: float, most: int) -> Floats:
@@ -154,6 +177,12 @@ def rolling_maximum(values: Floats, ahead: int) -> Floats:
     """The largest of each value and the `ahead` that follow it."""
     padded = np.concatenate([values, np.full(ahead, values[-1])])
     return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, ahead + 1).max(axis=1), dtype=np.float64)
+
+
+def spliced(first: Orders, then: Orders, *, at: float) -> Orders:
+    """The orders of `first` up to `at`, those of `then` afterwards."""
+    later = [order for order in then if order[0] > at]
+    return (*[order for order in first if order[0] <= at], (at, standing(then, at)), *later)
 
 
 def lower_of(one: Orders, other: Orders) -> Orders:

@@ -38,6 +38,9 @@ _Time = Annotated[float, Field(ge=0, le=SLOWEST_MS)]
 _Share = Annotated[float, Field(ge=0, le=10)]
 _Bounds = tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]]
 
+EXTRA = ("expert", "crowded")
+"""How the step times begin that most models do without."""
+
 
 class BadProfile(ValueError):
     """Profiles that cannot be used; one line per problem."""
@@ -56,6 +59,8 @@ class _Steps(Written):
     prefill_c_ms: Annotated[float, Field(ge=-SLOWEST_MS, le=SLOWEST_MS)]
     expert_d_ms: _Time = 0.0
     expert_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    crowded: tuple[Annotated[int, Field(ge=1)], _Time, _Time, _Time] | None = None
+    """Decodes from which on a, b, c are others, and those."""
 
     @model_validator(mode="after")
     def _takes_time(self) -> "_Steps":
@@ -158,7 +163,7 @@ def written(found: Sequence[Profile]) -> str:
 def as_row(profile: Profile) -> dict[str, Any]:
     """The profile as plain values; what is not known is left out."""
     row = {name: value for name, value in asdict(profile).items() if name != "origin" and value != ""}
-    row["steps"] = {name: value for name, value in row["steps"].items() if value or not name.startswith("expert")}
+    row["steps"] = {name: value for name, value in row["steps"].items() if value or not name.startswith(EXTRA)}
     for part in ("errors", "ranges"):
         known = {name: value for name, value in row[part].items() if value is not None}
         row[part] = {name: _plain(value) for name, value in known.items()}

@@ -18,6 +18,8 @@ from importlib.resources import files
 from math import inf
 from typing import Any
 
+from foretide.simulator.hardware import most_kv_tokens
+
 SHIPPED = "shipped"
 NEAR = 0.6
 """Names at least this alike (difflib's ratio) are offered where one is unknown."""
@@ -165,6 +167,9 @@ class Deployment:
         for name, count in (("max_num_seqs", self.max_num_seqs), ("chunk", self.chunk), ("block_tokens", block)):
             _refuse(not 1 <= count < inf, name, count, "give a whole number of at least 1")
         _refuse(self.room < 1, "kv_tokens", self.kv_tokens, f"give at least one block of {block} tokens")
+        most = most_kv_tokens(model=short_name(self.profile.model), gpu=self.profile.gpu, tp=self.profile.tp)
+        told = f"more than the {most or 0:,} tokens that {self.profile.tp} x {self.profile.gpu} could hold"
+        _refuse(most is not None and self.room > most, "kv_tokens", self.kv_tokens, f"{told} beside the weights")
         _refuse(not 0 < self.speed_factor < inf, "speed_factor", self.speed_factor, "give a finite number above 0")
         _refuse(not 0 <= self.http_overhead_s < inf, "http_overhead_s", self.http_overhead_s, "give seconds from 0 on")
         for name, ms in (

@@ -135,7 +135,7 @@ def test_rows_of_one_deployment_are_chosen(ran: Ran, points: Path, tmp_path: Pat
         (["--like", "H100"], "--like: H100: write it like MODEL:GPU:TP"),
         (["--where", "tp"], "--where: tp: write it like tensor_parallel=4"),
         (["--where", "tp=1"], "--where: tp: no such column"),
-        (["--kv-tokens", "9000000"], "kv_tokens: 9,000,000: more than the"),
+        (["--kv-tokens", "9000000"], "--kv-tokens: 9000000: more than the"),
         (["--out", "mine.txt"], "--out: mine.txt: name a file that ends in .yaml, .yml, .json"),
         (["--gpu", "T4"], "no step times on this GPU"),
     ],
@@ -159,9 +159,9 @@ def test_measurements_that_identify_nothing_write_nothing(ran: Ran, points: Path
 def test_requests_that_never_fit_into_the_cache_are_refused(ran: Ran, tmp_path: Path) -> None:
     rows = {"arrival_s": [0.0], "prompt_tokens": [900], "output_tokens": [200], "ttft_s": [1.0], "tpot_s": [0.1]}
     pd.DataFrame(rows).to_csv(tmp_path / "m.csv", index=False)
-    code, _, error = ran(tmp_path / "m.csv", *ASKED, "--out", tmp_path / "mine.yaml", "--kv-tokens", 500)
+    code, _, error = ran(tmp_path / "m.csv", *ASKED, "--out", tmp_path / "mine.yaml", "--kv-tokens", 512)
     assert code == 2
-    assert error.startswith("foretide: --kv-tokens: 500: a request of 900 + 200 tokens never fits")
+    assert error.startswith("foretide: --kv-tokens: 512: a request of 900 + 200 tokens never fits")
 
 
 def test_one_request_is_too_little_to_fit(ran: Ran, tmp_path: Path) -> None:

@@ -100,6 +100,8 @@ def test_a_prompt_alone_has_no_time_per_token_and_the_summary_says_none(ran: Ran
         (["--gpu", "T4"], "Llama-3.1-8B T4 1: no step times on this GPU"),
         (["--tp", "0"], "--tp"),
         (["--kv-tokens", "48"], "--kv-tokens: 48: a request of 100 + 20 tokens never fits"),
+        (["--kv-tokens", "9000000"], "--kv-tokens: 9000000: more than the"),
+        (["--kv-tokens", "1"], "--kv-tokens: 1: give at least one block of 16 tokens"),
         (["--speed-factor", "0"], "--speed-factor: 0.0: give a finite number above 0"),
         (["--speed-factor", "nan"], "--speed-factor: nan: give a finite number above 0"),
         (["--speed-factor", "1", "--calibrate", "x.csv"], "--speed-factor: 1.0: give it, or --calibrate, not both"),

@@ -3,7 +3,7 @@ import pytest
 from staged import OBJECTIVE, bench
 
 from foretide.policies.flow import CapacityTable
-from foretide.simulator.oracle import Trajectory, _Search, lower_of, missed, oracle, rolling_maximum, standing
+from foretide.simulator.oracle import Trajectory, _Search, lower_of, missed, oracle, rolling_maximum, spliced, standing
 from foretide.simulator.rivals import FixedCount
 from foretide.simulator.run import run_policy
 from foretide.simulator.score import attainment
@@ -23,6 +23,11 @@ def test_a_trajectory_replays_the_orders_of_a_run() -> None:
 
 def test_the_smaller_count_stands_at_every_moment() -> None:
     assert lower_of(ORDERS, ((0.0, 3), (100.0, 1))) == ((0.0, 2), (65.0, 3), (100.0, 1))
+
+
+def test_a_splice_changes_over_at_its_moment() -> None:
+    orders = spliced(ORDERS, ((0.0, 1), (50.0, 9), (200.0, 7)), at=100.0)
+    assert [standing(orders, at) for at in (0.0, 70.0, 99.0, 100.0, 150.0, 200.0)] == [2, 4, 4, 9, 9, 7]
 
 
 def test_a_rolling_maximum_looks_ahead() -> None:

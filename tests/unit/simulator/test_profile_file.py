@@ -166,7 +166,12 @@ positive = st.floats(1e-7, 1e3)
 
 
 @given(
-    steps=st.builds(StepTimes, positive, positive, positive, positive, positive, st.floats(0, 1e-3)),
+    steps=st.builds(
+        StepTimes,
+        *[positive] * 5,
+        st.floats(0, 1e-3),
+        crowded=st.none() | st.tuples(st.integers(1, 512), positive, positive, positive),
+    ),
     kv=st.integers(1, 10**9),
     error=st.none() | st.floats(0, 2),
     batch=st.none() | st.tuples(st.floats(1, 10), st.floats(10, 1000)),

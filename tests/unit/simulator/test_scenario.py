@@ -250,13 +250,13 @@ def test_an_unknown_model_names_those_that_are_there(tmp_path: Path) -> None:
 
 def test_a_scenario_brings_its_own_profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("decode_a_ms", "decode_b_ms", "decode_c_ms", "prefill_a_ms", "prefill_b_ms", "prefill_c_ms")
-    row = {"model": "GPT-9", "gpu": "H100", "tp": 1, "steps": dict.fromkeys(names, 1.0), "kv_tokens": 5, "source": "x"}
+    row = {"model": "GPT-9", "gpu": "H100", "tp": 1, "steps": dict.fromkeys(names, 1.0), "kv_tokens": 48, "source": "x"}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"profiles": [row]}))
     deployment = {"model": "GPT-9", "gpu": "H100", "tp": 1}
     found = load_scenario(saved(tmp_path, deployment=deployment | {"profiles": "mine.yaml"}))
     assert found.deployment.profile.source == "x"
     monkeypatch.setenv("FORETIDE_PROFILES", str(tmp_path / "mine.yaml"))
-    assert load_scenario(saved(tmp_path, deployment=deployment)).deployment.profile.kv_tokens == 5
+    assert load_scenario(saved(tmp_path, deployment=deployment)).deployment.profile.kv_tokens == 48
 
 
 def test_a_scenarios_profiles_that_cannot_be_are_told_with_the_rest(tmp_path: Path) -> None:
