@@ -124,6 +124,8 @@ class Disaggregated:
     engines: Engines
     batch_tokens: int = 8192
     link_gb_s: float = NVLINK_GB_S
+    memory: tuple[int, int] | None = None
+    """Tokens that prefill and decode have; None for what the GPUs hold."""
     name: str = "DistServe"
 
     @property
@@ -131,9 +133,17 @@ class Disaggregated:
         return self.prefill.gpus + self.decode.gpus
 
     def serve(self, trace: RequestTrace) -> RequestOutcome:
+        prefill, decode = (
+            self.engines.deployment(self.model, "distserve", part, batch_tokens=self.batch_tokens)
+            for part in (self.prefill, self.decode)
+        )
+        if self.memory is not None:
+            prefill, decode = (
+                replace(each, kv_tokens=tokens) for each, tokens in zip((prefill, decode), self.memory, strict=True)
+            )
         fleet = DisaggregatedFleet(
-            prefill=self.engines.deployment(self.model, "distserve", self.prefill, batch_tokens=self.batch_tokens),
-            decode=self.engines.deployment(self.model, "distserve", self.decode, batch_tokens=self.batch_tokens),
+            prefill=prefill,
+            decode=decode,
             link=Link(self.link_gb_s, kv_bytes(self.model)),
             trace=trace,
             prefill_replicas=self.prefill.pp,

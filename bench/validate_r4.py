@@ -45,7 +45,10 @@ FAR_GB_S = 25.0
 ANSWER = 196.0
 """Mean tokens of ShareGPT's answers: 4,000 conversations, cut and counted by the rules of DistServe's preparation."""
 RATIOS = (1.5, 5.0)
-PUBLISHED_BEST, WITHIN = 1.56, 0.10
+NO_LIMIT, STEP_TOKENS = 10**7, 50_000
+"""simdistserve takes at most so many tokens of context into a decode step."""
+PUBLISHED_BEST, WITHIN = (1.56, 1.72), 0.10
+"""The rate lies between the last one that passed and the next that the search tried."""
 Kept = Callable[[RequestOutcome], float]
 
 
@@ -203,8 +206,9 @@ def why_lines(lengths: Lengths, engines: Engines) -> list[str]:
 
 
 def placement_lines(lengths: Lengths, fits: pd.DataFrame) -> tuple[list[str], bool]:
-    """The search of simdistserve's README on 4 GPUs, by its rules: P90 of TTFT < 200 ms and of TPOT < 100 ms."""
-    engines, prompts = Engines(fits, SIMDISTSERVE), 300
+    """The search of simdistserve's README on 4 GPUs, by its rules: P90 of TTFT < 200 ms and of TPOT < 100 ms; an answer
+    takes a decode step for its first token too, and memory is what a decode step may hold."""
+    engines, prompts, counted = Engines(fits, SIMDISTSERVE), 300, (lengths[0], lengths[1] + 1)
     parts = [Part(tp, pp) for tp, pp in product((1, 2), (1, 2)) if ("opt-13b", tp, pp) in KV_TOKENS]
     found = []
     for prefill, decode in product(parts, parts):
@@ -217,14 +221,16 @@ def placement_lines(lengths: Lengths, fits: pd.DataFrame) -> tuple[list[str], bo
             engines,
             batch_tokens=KV_TOKENS["opt-13b", prefill.tp, prefill.pp],
             link_gb_s=np.inf,
+            memory=(NO_LIMIT, STEP_TOKENS),
         )
         per_run = prompts // system.gpus
-        found.append((goodput(system, lengths, ninth_decile, prompts=per_run, enough=0.5), prefill, decode))
+        found.append((goodput(system, counted, ninth_decile, prompts=per_run, enough=0.5), prefill, decode))
     found.sort(key=lambda each: -each[0])
     lines = ["| prefill TP x PP | decode TP x PP | requests/s per GPU |", "|---|---|---|"]
     lines += [f"| {p.tp} x {p.pp} | {d.tp} x {d.pp} | {rate:.2f} |" for rate, p, d in found]
     best, prefill, decode = found[0]
-    good = abs(best / PUBLISHED_BEST - 1) <= WITHIN and (prefill, decode) == (Part(2), Part(1))
+    near = PUBLISHED_BEST[0] * (1 - WITHIN) <= best <= PUBLISHED_BEST[1] * (1 + WITHIN)
+    good = near and (prefill, decode) == (Part(2), Part(1))
     return lines, good
 
 
@@ -273,8 +279,9 @@ def report(sets: dict[str, Lengths], fits: pd.DataFrame, *, drawn: bool) -> tupl
         *why_lines(last, engines),
         "",
         "The search of simdistserve's README by its rules (OPT-13B, 4 GPUs, P90 of TTFT below 200 ms and of TPOT below",
-        "100 ms, 300 requests): the rate at which every second run passes. Published: 1.56 with prefill 2 x 1, decode",
-        "1 x 1.",
+        "100 ms, 300 requests, 50,000 tokens of context in a decode step): the rate at which every second run passes.",
+        "Published: 1.56 with prefill 2 x 1 and decode 1 x 1, from one run and in steps of 0.16: between 1.56 and",
+        "1.72.",
         "",
         *placements,
     ]
