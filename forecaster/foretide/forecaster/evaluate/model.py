@@ -1,4 +1,4 @@
-"""The seam of every comparison: a series with any indicators, and a model that is fitted once and asked at many origins.
+"""The seam of every comparison: a series of indicators, and a model that is fitted once and asked at many origins.
 
 What is NOT promised: that a model keeps to the rows it may see. The evaluation checks it by altering the rows after.
 """
