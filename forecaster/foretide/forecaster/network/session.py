@@ -6,11 +6,12 @@ Checked: size and hash, schema, names and shapes of inputs and output, the golde
 What is NOT promised: the same bits on another processor. The golden pair is held within `TOLERANCE`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.random import default_rng
 
 from foretide.forecaster.network.card import (
     NOISE,
@@ -22,9 +23,11 @@ from foretide.forecaster.network.card import (
     read_card,
     read_checked,
 )
-from foretide.forecaster.network.features import RESOLUTIONS
+from foretide.forecaster.network.features import RESOLUTIONS, Arrays
 from foretide.forecaster.network.schema import HEADS, Schema, digest
 
+CHUNK = 4
+"""Workloads per call of the graph: enough to fill a core, few enough to stay small in memory."""
 WINDOW_INPUTS = frozenset((*RESOLUTIONS, *(f"{name}_known" for name in RESOLUTIONS), "context", "calendar", "events"))
 """Names that `features.window` makes; a graph may leave some out."""
 
@@ -40,6 +43,21 @@ class Session:
     @property
     def name(self) -> str:
         return self.card.name
+
+    def drawn(self, arrays: Arrays, *, seeds: Sequence[int], count: int) -> Array:
+        """Normalised paths (B, count, H, targets) of B workloads; workload b with the noise of seeds[b].
+
+        The graph sees `CHUNK` workloads at a time, never fewer: the size of a matrix decides in which order its
+        products are summed; with one size, each workload's bits depend on its own numbers alone. Raises Refused.
+        """
+        parts = []
+        for first in range(0, len(seeds), CHUNK):
+            mine = seeds[first : first + CHUNK]
+            rows = np.minimum(np.arange(first, first + CHUNK), len(seeds) - 1)
+            part = {name: arrays[name][rows] for name in self._names if name != NOISE}
+            noise = noise_of([*mine, *[mine[-1]] * (CHUNK - len(mine))], count, self.schema)
+            parts.append(self.paths(part, noise)[: len(mine)])
+        return np.concatenate(parts)
 
     def paths(self, arrays: Mapping[str, Array], noise: Array) -> Array:
         """Windows of B workloads and noise (B, K, H x targets) -> normalised paths (B, K, H, targets).
@@ -66,6 +84,12 @@ def opened(folder: Path, head: str, *, schema: Schema | None = None, threads: in
     _check_names(session)
     _check_golden(session)
     return session
+
+
+def noise_of(seeds: Sequence[int], count: int, schema: Schema) -> Array:
+    """Standard normal noise (B, count, H x targets), each workload's from its own seed in [0, 2^63)."""
+    shape = (count, schema.dimensions)
+    return np.stack([default_rng([seed, 0]).standard_normal(shape, dtype=np.float32) for seed in seeds])
 
 
 def _runner(graph: bytes, path: Path, threads: int) -> Any:
