@@ -18,9 +18,9 @@ from forecast_page import write_page
 from foretide.forecaster.evaluate.baselines.catalogue import Entry, chosen
 from foretide.forecaster.evaluate.baselines.missing import NotInstalled
 from foretide.forecaster.evaluate.cells import Cells
-from foretide.forecaster.evaluate.model import Model, Series
+from foretide.forecaster.evaluate.model import Series
 from foretide.forecaster.evaluate.run import compared
-from foretide.forecaster.evaluate.young import Young
+from foretide.forecaster.evaluate.young import hidden
 
 OUT = Path(__file__).parents[1] / "out/forecasts"
 
@@ -30,15 +30,6 @@ def cells_of(family: Family) -> Cells:
     return Cells(OUT / family.name, {})
 
 
-def opened(entry: Entry, history: int) -> Entry:
-    """The entry, with all but its newest rows hidden where the family says so."""
-
-    def hidden() -> Model:
-        return Young(entry.opened(), history)
-
-    return replace(entry, opened=hidden, learns=False) if history else entry
-
-
 def run_cell(family: Family, series: Series, entry: Entry, terms: dict[str, int]) -> None:
     cells = cells_of(family)
     if cells.read(group=series.group, model=entry.name) is not None:
@@ -46,7 +37,7 @@ def run_cell(family: Family, series: Series, entry: Entry, terms: dict[str, int]
     begun = time.perf_counter()
     protocol = replace(family.protocol, **terms)
     try:
-        cell = compared(series=series, entry=opened(entry, family.history), protocol=protocol)
+        cell = compared(series=series, entry=hidden(entry, family.history), protocol=protocol)
     except NotInstalled as error:
         print(f"{family.name} {series.group} {entry.name}: {error}", flush=True)
         return

@@ -15,11 +15,11 @@ from foretide.forecaster.evaluate.summary import summary
 PAGE = Path(__file__).parents[1] / "docs/benchmarks/forecasts.md"
 HEAD = """# Forecasters compared
 
-Written by `python bench/forecast_evaluate.py page` from the cells that `run` leaves under `out/forecasts/`; how each figure
-is made, and what it may be used for, stands in [forecasting](../forecasting.md). All figures are of parts of the series that
-chose no setting. Ratios are geometric means over the series of a family; in brackets 95 % intervals from resampled blocks.
-Smaller is better; below 1 a model beats the rule that is best on each series in hindsight, which no one could have picked
-beforehand.
+Written by `python bench/forecast_evaluate.py page` from the cells that `run` leaves under `out/forecasts/`; how each
+figure is made, and what it may be used for, stands in [forecasting](../forecasting.md). All figures are of parts of the
+series that chose no setting. Ratios are geometric means over the series of a family, with 95 % intervals from resampled
+blocks in brackets. Smaller is better; below 1 a model beats the simple rule that is best on each series in hindsight,
+which no one could have picked beforehand.
 """
 SAME_UNIT = 5
 """Fisher alone has this many series; all of them are scaled to their training range."""
@@ -81,8 +81,8 @@ def _by_series(told: Mapping[str, Any]) -> list[str]:
     )
     lines = [head, "|" + "---|" * 11]
     for series in told["series"]:
-        for row in sorted(series["models"], key=lambda row: row["crps"]):
-            lines.append(f"| {series['group']} | {row['model']} | {' | '.join(_figures(row))} |")
+        ordered = sorted(series["models"], key=lambda row: row["crps"])
+        lines += [f"| {series['group']} | {row['model']} | {' | '.join(_figures(row))} |" for row in ordered]
     return lines
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from foretide.forecaster.evaluate.baselines.catalogue import Entry
 from foretide.forecaster.evaluate.model import Fitted, Model, Series
 from foretide.forecaster.past import Indices
 from foretide.policies.flow import Floats
@@ -52,3 +53,12 @@ class _Hidden:
         fitted = self.model.fit(series=seen, rows=rows, horizon=horizon, context=self.context, seed=self.seed)
         alone = np.array([rows], dtype=np.int64)
         return fitted.paths(series=seen, origins=alone, horizon=horizon, count=count, seed=seed + origin)
+
+
+def hidden(entry: Entry, history: int) -> Entry:
+    """The competitor with all but its newest `history` rows hidden; itself where that is 0."""
+
+    def opened() -> Model:
+        return Young(entry.opened(), history)
+
+    return replace(entry, opened=opened, learns=False) if history else entry

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -26,10 +28,7 @@ def test_crps_of_a_normal_is_its_closed_form(mean: float, sd: float, seen: float
 def test_crps_is_the_integral_of_the_squared_distance_of_distributions() -> None:
     draws = np.array([1.0, 2.0, 4.0, 4.5])
     points = np.sort(np.append(draws, 3.0))
-    squared = sum(
-        ((draws <= left).mean() - (3.0 <= left)) ** 2 * (right - left)
-        for left, right in zip(points[:-1], points[1:], strict=True)
-    )
+    squared = sum(((draws <= left).mean() - (left >= 3.0)) ** 2 * (right - left) for left, right in pairwise(points))
     pairs = np.abs(draws[:, None] - draws).sum()
     unfair = pairs / 2 / 4**2 - pairs / 2 / (4 * 3)
     assert scores.crps(paths=draws.reshape(1, 4, 1, 1), actual=outcome(3.0)).item() == pytest.approx(squared + unfair)
