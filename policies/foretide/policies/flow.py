@@ -26,6 +26,7 @@ from foretide.policies.declared import (
     ScalingRules,
     ScalingSelect,
 )
+from foretide.policies.forecast import DemandForecast, ForecastScore, Reliability
 from foretide.policies.service import CapacityTable, ColdStart, Floats, ServiceModel, WorkPerUnit
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "Reason",
     "ReasonCode",
     "Recommendation",
+    "Reliability",
     "Rhythm",
     "Risk",
     "ScaleEvent",
@@ -132,42 +134,6 @@ class DemandHistory:
         rows = max(1, round(window / self.step))
         known = int(np.isfinite(self.values[-rows:, REQUESTS]).sum())
         return known / rows
-
-
-@dataclass(frozen=True, slots=True)
-class ForecastScore:
-    """Mean CRPS of matured forecasts of requests/s, and of last value on the same origins; `origins` is how many."""
-
-    crps: float
-    crps_last_value: float
-    origins: int
-
-    @property
-    def skill(self) -> float:
-        """1 - CRPS / CRPS of last value; negative where the forecast loses."""
-        return 1.0 - self.crps / self.crps_last_value if self.crps_last_value > 0 else 0.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DemandForecast:
-    """Joint demand paths: `paths` has shape (K, H, 3), per second; step h covers [made_at + h*step, + step)."""
-
-    made_at: float
-    step: float
-    paths: Floats
-    weights: dict[str, float]
-    """Model name -> share of the paths it contributed; sums to 1."""
-    score: ForecastScore | None = None
-    flagged: str = ""
-    """Why the forecast is a fallback, in words; empty when it is not."""
-
-    @property
-    def model(self) -> str:
-        return max(self.weights, key=lambda name: self.weights[name]) if self.weights else "none"
-
-    @property
-    def horizon(self) -> float:
-        return self.step * int(self.paths.shape[1])
 
 
 @dataclass(frozen=True, slots=True)
