@@ -135,6 +135,24 @@ class DemandHistory:
         known = int(np.isfinite(self.values[-rows:, REQUESTS]).sum())
         return known / rows
 
+    def coarser(self, step: float, *, needed: float = 0.75) -> "DemandHistory":
+        """The same demand in bins of `step` seconds, a whole multiple of this step, aligned to multiples of it.
+
+        A bin is the mean of its measured rows, and a gap where less than the share `needed` of them was measured: a
+        gap never counts as zero. Bins that are only partly inside are left out. Raises ValueError for another step.
+        """
+        ratio = round(step / self.step)
+        if ratio < 1 or abs(ratio * self.step - step) > 1e-6 * self.step:
+            raise ValueError(f"step: {step:g} s: give a whole multiple of the history's own {self.step:g} s")
+        skipped = -round(self.start / self.step) % ratio
+        bins = max(0, (len(self.values) - skipped) // ratio)
+        rows = self.values[skipped : skipped + bins * ratio].reshape(bins, ratio, 3)
+        known = np.isfinite(rows).all(axis=2, keepdims=True)
+        count = known.sum(axis=1)
+        means = np.where(known, rows, 0.0).sum(axis=1) / np.maximum(1, count)
+        enough = np.where(count >= max(1.0, needed * ratio - 1e-9), means, np.nan)
+        return DemandHistory(self.start + skipped * self.step, ratio * self.step, frozen(enough), self.trust, self.why)
+
 
 @dataclass(frozen=True, slots=True)
 class Pool:
