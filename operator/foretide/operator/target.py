@@ -51,7 +51,7 @@ class Target:
 class Targets:
     """The targets of this life, made when first needed and dropped with their resource."""
 
-    def __init__(self, settings: Settings, *, new_forecaster: Callable[[], Forecaster]) -> None:
+    def __init__(self, settings: Settings, *, new_forecaster: Callable[[Key], Forecaster]) -> None:
         self._settings = settings
         self._new_forecaster = new_forecaster
         self._targets: dict[Key, Target] = {}
@@ -61,7 +61,7 @@ class Targets:
         target = self._targets.get(entry.key)
         if target is None or target.uid != entry.uid:
             prior = ColdStart(self._settings.cold_start_median_s, self._settings.cold_start_sigma)
-            target = Target(entry.uid, Memory(now), self._new_forecaster(), Starts(prior), status=entry.status)
+            target = Target(entry.uid, Memory(now), self._new_forecaster(entry.key), Starts(prior), status=entry.status)
             target.notebook = Notebook(season_s=self._settings.season_s)
             self._targets[entry.key] = target
         return target

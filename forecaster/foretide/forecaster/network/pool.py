@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol
+from zlib import crc32
 
 import numpy as np
 from numpy.random import default_rng
@@ -30,6 +31,7 @@ BATCH = 64
 NEEDED_ROWS = 5
 """Measured steps of a head's grid, within its newest rows, before it is asked."""
 LARGEST_SEED = 2**63
+_Mark = tuple[float, float, int, int, int]
 
 
 class Runner(Protocol):
@@ -57,14 +59,14 @@ class Ask:
     seed: int
 
     @property
-    def mark(self) -> tuple[float, float, int, int]:
+    def mark(self) -> _Mark:
         """What a prefetched answer must have been made for."""
-        return (self.past.end, self.past.step, self.count, self.seed)
+        return (self.past.end, self.past.step, crc32(self.past.known.tobytes()), self.count, self.seed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Kept:
-    mark: tuple[float, float, int, int]
+    mark: _Mark
     paths: Array
     frame: Frame
 
@@ -80,6 +82,12 @@ class Pool:
         """By head, why its last answer was not used, in words; empty after a good one."""
         self.read_ahead = 0
         """Answers that had been prefetched."""
+
+    def serve(self, runners: Iterable[Runner]) -> None:
+        """Exchanges the heads; what was prefetched from the old ones is dropped."""
+        with self._lock:
+            self._runners = {runner.schema.head: runner for runner in runners}
+            self._kept, self.trouble = {}, {}
 
     @property
     def schemas(self) -> tuple[Schema, ...]:
@@ -124,8 +132,9 @@ class Pool:
         return groups
 
     def _read(self, ask: Ask, head: str) -> _Kept | None:
-        kept = self._kept.pop((ask.key, head), None)
+        kept = self._kept.get((ask.key, head))
         if kept is not None and kept.mark == ask.mark:
+            del self._kept[ask.key, head]
             self.read_ahead += 1
             return kept
         return self._run(head, [ask])[0]
