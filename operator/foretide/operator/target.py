@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from foretide.forecaster.announced import Notebook
 from foretide.operator.look import Look
 from foretide.operator.pods import Starts
 from foretide.operator.registry import Entry
@@ -25,6 +26,8 @@ class Target:
     starts: Starts
     history: DemandHistory | None = None
     past_read: bool = False
+    notebook: Notebook = field(default_factory=Notebook)
+    """What events of its schedule have taught."""
     forecast: DemandForecast | None = None
     service: ServiceModel | None = None
     look: Look | None = None
@@ -59,6 +62,7 @@ class Targets:
         if target is None or target.uid != entry.uid:
             prior = ColdStart(self._settings.cold_start_median_s, self._settings.cold_start_sigma)
             target = Target(entry.uid, Memory(now), self._new_forecaster(), Starts(prior), status=entry.status)
+            target.notebook = Notebook(season_s=self._settings.season_s)
             self._targets[entry.key] = target
         return target
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+from foretide.forecaster.announced import Announced
 from foretide.operator.look import Look, Looker, Unresolved
 from foretide.operator.reading import Reading
 from foretide.operator.registry import Entry
@@ -67,7 +68,7 @@ class Turner:
             spec=resource.spec,
             sight=self._sight(resource, target, found, series, now),
             memory=target.memory,
-            forecaster=target.forecaster,
+            forecaster=Announced(target.forecaster, resource.spec.schedule, target.notebook),
             rhythm=self._settings.rhythm,
             paths=self._settings.paths,
         )

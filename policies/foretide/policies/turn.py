@@ -5,6 +5,7 @@ from math import ceil
 from zlib import crc32
 
 from foretide.policies.decide import plan, relieve
+from foretide.policies.declared import ScheduledEvent
 from foretide.policies.flow import (
     Backlog,
     Behavior,
@@ -32,6 +33,7 @@ class TargetSpec:
     mode: Mode
     objective: Objective
     behavior: Behavior
+    schedule: tuple[ScheduledEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
