@@ -116,7 +116,8 @@ def train(chosen):
     import torch
     from safetensors.torch import save_file
 
-    from foretide.forecaster.network.model import Network, config_from, Config, fields_of
+    from foretide.forecaster.network.export import graph_of
+    from foretide.forecaster.network.model import Config, Network, config_from, fields_of
     from foretide.forecaster.network.train import Settings, fit
 
     began = time.time()
@@ -137,7 +138,10 @@ def train(chosen):
     save_file({name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}, out / f"{chosen.head}.safetensors")
     facts = {"config": fields_of(config), "best": {"step": best.step, "score": best.score}, "examples": len(train_set),
              "workloads": chosen.workloads, "settings": {"steps": settings.steps, "batch": settings.batch, "seed": settings.seed}}
-    (out / f"{chosen.head}.json").write_text(json.dumps(facts, indent=1))
+    (out / f"{chosen.head}.facts.json").write_text(json.dumps(facts, indent=1))
+    graph = graph_of(network.cpu().eval())
+    (out / f"{chosen.head}.onnx").write_bytes(graph)
+    print(chosen.head, "graph of", len(graph), "bytes", f"{time.time() - began:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ What is NOT promised: that `context` bounds every resolution. It bounds the newe
 stretches look back a week, because a day's shape is what they are for.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from foretide.forecaster.network.examples import AS_IT_IS, Workload, examples_of
 from foretide.forecaster.network.features import to_demand, window
 from foretide.forecaster.network.model import Config, Family, Network
 from foretide.forecaster.network.schema import DAY_S, DEMAND, Indicator, Schema, Transform, Windows
-from foretide.forecaster.network.train import Settings, fit
+from foretide.forecaster.network.train import Report, Settings, fit, silent
 from foretide.forecaster.past import Indices
 from foretide.policies.flow import Floats
 
@@ -41,7 +41,7 @@ class SeriesModel:
     transform: Transform | None = None
     """None: chosen by `SKEWED`."""
     device: str = "cpu"
-    report: Callable[[int, float, float], None] = lambda *_: None
+    report: Report = silent
 
     def fit(self, *, series: Series, rows: int, horizon: int, context: int, seed: int) -> Fitted:
         """Trains on the first `rows` rows. Raises ValueError where they hold too few windows."""
@@ -125,21 +125,24 @@ def _schema(series: Series, horizon: int, context: int, transform: Transform) ->
     day = max(1, round(DAY_S / series.step_s))
     bins = 48 if day >= 1440 else 36
     bin_rows = max(1, min(max(day, 4 * recent), context * 20) // bins)
-    windows = Windows(recent=recent, bins=bins, bin_rows=bin_rows, before=max(2, min(30, horizon, day // 12)),
-                      after=max(1, min(15, day // 24)))
+    before, after = max(2, min(30, horizon, day // 12)), max(1, min(15, day // 24))
+    windows = Windows(recent=recent, bins=bins, bin_rows=bin_rows, before=before, after=after)
     indicators = tuple(Indicator(name, DEMAND) for name in series.columns)
     return Schema("series", horizon, series.step_s, indicators, windows, transform)
 
 
-def named(name: str, **changes: object) -> SeriesModel:
-    """The competitors by the names of the command line: flow, gaussian-head, flow-no-attention, flow-recent-only,
-    flow-no-same-clock. Raises KeyError on another."""
-    config = Config()
-    variants = {
-        "flow": config,
-        "gaussian-head": replace(config, family=Family.GAUSSIAN),
-        "flow-no-attention": replace(config, attention=False),
-        "flow-recent-only": replace(config, resolutions=False),
-        "flow-no-same-clock": replace(config, same_clock=False),
-    }
-    return replace(SeriesModel(name=name, config=variants[name]), **changes)  # type: ignore[arg-type]
+_BASE = Config(dropout=0.1)
+_VARIANTS = {
+    "flow": _BASE,
+    "gaussian-head": replace(_BASE, family=Family.GAUSSIAN),
+    "flow-no-attention": replace(_BASE, attention=False),
+    "flow-recent-only": replace(_BASE, resolutions=False),
+    "flow-no-same-clock": replace(_BASE, same_clock=False),
+}
+NAMES = tuple(_VARIANTS)
+"""Competitors by the names of the command line."""
+
+
+def named(name: str, **changes: Any) -> SeriesModel:
+    """The competitor of a name in NAMES, with fields of `SeriesModel` changed. Raises KeyError on another name."""
+    return SeriesModel(**{"name": name, "config": _VARIANTS[name], **changes})

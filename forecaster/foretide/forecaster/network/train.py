@@ -23,6 +23,10 @@ Batch = Mapping[str, Tensor]
 Report = Callable[[int, float, float], None]
 """Called after each check with the step, the mean training loss since the last, and the choice score."""
 
+def silent(step: int, loss: float, score: float) -> None:
+    """Reports nothing."""
+
+
 JITTER = 0.02
 """Scales by which outcomes are jittered: counts and constants have no density (dequantisation)."""
 
@@ -49,7 +53,7 @@ def fit(
     settings: Settings,
     *,
     folder: Path | None = None,
-    report: Report = lambda *_: None,
+    report: Report = silent,
 ) -> Best:
     """Trains in place, ends with the best checkpoint's weights, and returns its step and score.
 
