@@ -1,0 +1,148 @@
+"""The network as a competitor of `forecast evaluate`: trained from scratch on one series, asked at many origins.
+
+Any indicators, any horizon, any grid. The last `HELD_BACK` of the training rows pick the checkpoint; several seeds may be
+pooled: their paths are shared out evenly, which is a linear pool of equal weights.
+
+What is NOT promised: that `context` bounds every resolution. It bounds the newest rows and the bins; the same-clock
+stretches look back a week, because a day's shape is what they are for.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from foretide.forecaster.evaluate.model import Fitted, Series
+from foretide.forecaster.network.examples import AS_IT_IS, Workload, examples_of, origins_of
+from foretide.forecaster.network.features import to_demand, window
+from foretide.forecaster.network.model import Config, Family, Network
+from foretide.forecaster.network.schema import DAY_S, DEMAND, Indicator, Schema, Transform, Windows
+from foretide.forecaster.network.train import Report, Settings, fit, silent
+from foretide.forecaster.past import Indices
+from foretide.policies.flow import Floats
+
+HELD_BACK = 0.15
+CLOSEST = 16
+"""Origins that are answered in one pass."""
+SKEWED = 1.5
+"""asinh where every indicator is non-negative and, in the median over indicators, the 99th percentile is this many
+times the median; else linear, standardised on the training rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesModel:
+    """See the module. `members` networks of consecutive seeds are pooled."""
+
+    name: str = "flow"
+    config: Config = field(default_factory=Config)
+    settings: Settings = field(default_factory=Settings)
+    members: int = 1
+    transform: Transform | None = None
+    """None: chosen by `SKEWED`."""
+    device: str = "cpu"
+    report: Report = silent
+
+    def fit(self, *, series: Series, rows: int, horizon: int, context: int, seed: int) -> Fitted:
+        """Trains on the first `rows` rows. Raises ValueError where they hold too few windows."""
+        transform = self.transform or _transform(series.values[:rows])
+        shift, scale = _standard(series.values[:rows], transform)
+        schema = _schema(series, horizon, context, transform)
+        workload = Workload(series.group, (series.values - shift) / scale, series.start_s)
+        networks = [self._member(workload, rows, schema, seed * 1000 + member) for member in range(self.members)]
+        return FittedSeries(tuple(networks), schema, shift, scale, self.device)
+
+    def _member(self, workload: Workload, rows: int, schema: Schema, seed: int) -> Network:
+        known = replace(workload, values=workload.values[:rows])
+        split = round((1 - HELD_BACK) * rows)
+        origins = origins_of(known.values, schema, first=min(schema.windows.recent, split // 4), last=split)
+        held = origins_of(known.values, schema, first=split, last=rows)
+        if min(len(origins), len(held)) < 2:
+            raise ValueError(f"{rows} rows hold too few whole windows of {schema.horizon} steps to learn from")
+        rng = np.random.default_rng(seed)
+        train, valid = (
+            examples_of(known, picked, schema, rng=rng, hardening=AS_IT_IS) for picked in (origins, held)
+        )
+        torch.manual_seed(seed)
+        network = Network(schema, self.config).to(self.device)
+        fit(network, train, valid, replace(self.settings, seed=seed), report=self.report)
+        return network
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedSeries:
+    """Trained networks and the way from their numbers to the series'."""
+
+    networks: tuple[Network, ...]
+    schema: Schema
+    shift: Floats
+    scale: Floats
+    device: str = "cpu"
+
+    def paths(self, *, series: Series, origins: Indices, horizon: int, count: int, seed: int) -> Floats:
+        """Joint paths (O, count, horizon, N); raises ValueError for a horizon it was not trained for."""
+        if horizon != self.schema.horizon:
+            raise ValueError(f"trained for {self.schema.horizon} steps, asked for {horizon}")
+        values = (series.values - self.shift) / self.scale
+        noise = torch.randn(count, self.schema.dimensions, generator=torch.Generator().manual_seed(seed))
+        parts = [
+            self._answered(values, series, origins[start : start + CLOSEST], noise)
+            for start in range(0, len(origins), CLOSEST)
+        ]
+        return np.concatenate(parts) * self.scale + self.shift
+
+    def _answered(self, values: Floats, series: Series, origins: Indices, noise: torch.Tensor) -> Floats:
+        seen = window(values, origins, self.schema, start_s=series.start_s)
+        arrays = {name: torch.from_numpy(array).to(self.device) for name, array in seen.arrays.items()}
+        shares = noise.to(self.device).chunk(len(self.networks))
+        with torch.no_grad():
+            paths = [
+                network(arrays, share.expand(len(origins), *share.shape))
+                for network, share in zip(self.networks, shares, strict=False)
+            ]
+        return to_demand(torch.cat(paths, dim=1).cpu().numpy(), seen.frame, self.schema)
+
+
+def _transform(values: Floats) -> Transform:
+    if np.nanmin(values, initial=0.0) < 0:
+        return Transform.LINEAR
+    median, high = np.nanquantile(values, [0.5, 0.99], axis=0)
+    return Transform.ASINH if np.median(high / np.maximum(median, 1e-12)) >= SKEWED else Transform.LINEAR
+
+
+def _standard(values: Floats, transform: Transform) -> tuple[Floats, Floats]:
+    """Shift and scale per indicator (N,) of a linear schema; nothing for asinh, which finds its own unit."""
+    count = values.shape[1]
+    if transform is Transform.ASINH:
+        return np.zeros(count), np.ones(count)
+    spread = np.nanstd(values, axis=0)
+    return np.nanmean(values, axis=0), np.where(spread > 0, spread, 1.0)
+
+
+def _schema(series: Series, horizon: int, context: int, transform: Transform) -> Schema:
+    """Windows by the rule of the shipped heads: newest rows, bins over about a day, the same clock around."""
+    recent = max(2, min(context, 72))
+    day = max(1, round(DAY_S / series.step_s))
+    bins = 48 if day >= 1440 else 36
+    bin_rows = max(1, min(max(day, 4 * recent), context * 20) // bins)
+    before, after = max(2, min(30, horizon, day // 12)), max(1, min(15, day // 24))
+    windows = Windows(recent=recent, bins=bins, bin_rows=bin_rows, before=before, after=after)
+    indicators = tuple(Indicator(name, DEMAND) for name in series.columns)
+    return Schema("series", horizon, series.step_s, indicators, windows, transform)
+
+
+_BASE = Config(dropout=0.1)
+_VARIANTS = {
+    "flow": _BASE,
+    "gaussian-head": replace(_BASE, family=Family.GAUSSIAN),
+    "flow-no-attention": replace(_BASE, attention=False),
+    "flow-recent-only": replace(_BASE, resolutions=False),
+    "flow-no-same-clock": replace(_BASE, same_clock=False),
+}
+NAMES = tuple(_VARIANTS)
+"""Competitors by the names of the command line."""
+
+
+def named(name: str, **changes: Any) -> SeriesModel:
+    """The competitor of a name in NAMES, with fields of `SeriesModel` changed. Raises KeyError on another name."""
+    return SeriesModel(**{"name": name, "config": _VARIANTS[name], **changes})
