@@ -45,6 +45,14 @@ def operate(  # noqa: PLR0913 (every option of the command is an argument)
     cold_start: Annotated[str, typer.Option(help="Median time from order to ready, until starts were seen.")] = "120s",
     cold_start_sigma: Annotated[float, typer.Option(help="Sigma of the logarithm of that time.")] = 0.6,
     cache: Annotated[Path, typer.Option(help="Where measured capacities are kept.")] = Path("~/.cache/foretide"),
+    forecast_network: Annotated[
+        Path | None, typer.Option(help="A folder with a trained network; without one, none is asked.")
+    ] = None,
+    forecast_url: Annotated[
+        str | None, typer.Option(help="A `foretide forecast serve` that answers in its place.")
+    ] = None,
+    forecast_ca: Annotated[Path | None, typer.Option(help="CA certificates of that service.")] = None,
+    forecast_timeout: Annotated[str, typer.Option(help="How long that service may take.")] = "5s",
     journal: Annotated[Path | None, typer.Option(help="A file for every decision with its evidence.")] = None,
     health: Annotated[str, typer.Option(help="HOST:PORT of /healthz.")] = "127.0.0.1:8080",
     metrics: Annotated[str, typer.Option(help="HOST:PORT of /metrics.")] = "127.0.0.1:8081",
@@ -52,7 +60,7 @@ def operate(  # noqa: PLR0913 (every option of the command is an argument)
     lease_namespace: Annotated[str, typer.Option(help="Namespace of the Lease.")] = "foretide",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
 ) -> None:
-    from foretide.operator.settings import BadSettings, LeaseSettings, Settings
+    from foretide.operator.settings import BadSettings, ForecastSettings, LeaseSettings, Settings
 
     try:
         settings = Settings(
@@ -77,6 +85,12 @@ def operate(  # noqa: PLR0913 (every option of the command is an argument)
             journal=journal,
             health_address=health,
             metrics_address=metrics,
+            forecast=ForecastSettings(
+                network=forecast_network,
+                url=forecast_url,
+                ca_file=forecast_ca,
+                timeout_s=_seconds("--forecast-timeout", forecast_timeout),
+            ),
             lease=LeaseSettings(enabled=leader_elect, namespace=lease_namespace),
         )
     except BadSettings as error:

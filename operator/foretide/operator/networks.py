@@ -42,6 +42,10 @@ class Networks:
                 self._seen[head] = stamp
                 self._open(self._folder, head)
 
+    def sound(self) -> dict[str, bool]:
+        """By head that serves, whether its newest answer was usable."""
+        return {schema.head: not self.pool.trouble.get(schema.head) for schema in self.pool.schemas}
+
     def told(self) -> str:
         """One line for people: what serves, and what does not and why; empty where all is well or nothing is asked."""
         troubles = {**{head: why for head, why in self.pool.trouble.items() if why}, **self.refused}

@@ -199,6 +199,8 @@ class Operator:
     async def _metrics_page(self) -> web.AppRunner:
         async def metrics(_: web.Request) -> web.Response:
             self._telemetry.is_leader.set(self._leader.leads())
+            for head, sound in (self._networks.sound() if self._networks else {}).items():
+                self._telemetry.network_up.labels(head).set(sound)
             for name, age in self._watchdog.ages().items():
                 self._telemetry.age.labels(name).set(age)
             return web.Response(body=self._telemetry.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -33,6 +33,7 @@ class Telemetry:
         self.forecast_crps = gauge("forecast_crps_requests_per_second", "CRPS of matured forecasts", _TARGET)
         self.forecast_skill = gauge("forecast_skill_ratio", "1 - CRPS / CRPS of the last value", _TARGET)
         self.forecast = ForecastTelemetry(gauge)
+        self.network_up = gauge("forecast_network_up", "1 while the newest answer of a head was usable", ["head"])
         self.blind = gauge("blind_targets", "Targets without fresh metrics")
         self.targets = gauge("targets", "Targets of the last plan")
         self.global_hold = gauge("global_hold", "1 while nothing may go down because too much would")

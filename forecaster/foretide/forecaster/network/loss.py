@@ -39,9 +39,7 @@ def choice_score(paths: Tensor, actual: Tensor) -> Tensor:
     """(B,): mean CRPS over steps and indicators, plus the mean pinball loss of the path peak over indicators."""
     peaks, peak = paths.amax(dim=2), actual.amax(dim=1)
     miss = [peak - torch.quantile(peaks, level, dim=1) for level in PEAK_QUANTILES]
-    losses = [
-        torch.maximum(level * gap, (level - 1) * gap) for level, gap in zip(PEAK_QUANTILES, miss, strict=True)
-    ]
+    losses = [torch.maximum(level * gap, (level - 1) * gap) for level, gap in zip(PEAK_QUANTILES, miss, strict=True)]
     return crps(paths, actual).mean(dim=(1, 2)) + 2 * torch.stack(losses).mean(dim=(0, 2))
 
 

@@ -140,9 +140,7 @@ class Encoder(nn.Module):
         looks, width = schema.windows, config.width
         sizes = {"recent": looks.recent, "binned": looks.bins}
         self.used = config.used
-        self.read = nn.ModuleDict(
-            {name: _reader(2 * sizes.get(name, schema.same_clock), width) for name in self.used}
-        )
+        self.read = nn.ModuleDict({name: _reader(2 * sizes.get(name, schema.same_clock), width) for name in self.used})
         self.state = _reader(CONTEXT + CALENDAR + EVENTS * schema.horizon, width)
         count, tokens = len(schema.indicators), len(self.used) + 1
         self.indicator = nn.Parameter(0.02 * torch.randn(count, 1, width))

@@ -60,9 +60,7 @@ class SeriesModel:
         if min(len(origins), len(held)) < 2:
             raise ValueError(f"{rows} rows hold too few whole windows of {schema.horizon} steps to learn from")
         rng = np.random.default_rng(seed)
-        train, valid = (
-            examples_of(known, picked, schema, rng=rng, hardening=AS_IT_IS) for picked in (origins, held)
-        )
+        train, valid = (examples_of(known, picked, schema, rng=rng, hardening=AS_IT_IS) for picked in (origins, held))
         torch.manual_seed(seed)
         network = Network(schema, self.config).to(self.device)
         fit(network, train, valid, replace(self.settings, seed=seed), report=self.report)

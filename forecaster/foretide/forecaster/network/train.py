@@ -23,6 +23,7 @@ Batch = Mapping[str, Tensor]
 Report = Callable[[int, float, float], None]
 """Called after each check with the step, the mean training loss since the last, and the choice score."""
 
+
 def silent(step: int, loss: float, score: float) -> None:
     """Reports nothing."""
 
@@ -64,7 +65,9 @@ def fit(
     data, check = _on(device, train), _on(device, valid, limit=settings.check_windows)
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=settings.decay)
     progress = load_state(folder, network, optimiser, settings) if folder else None
-    progress = progress or Progress(step=0, best=Best(step=0, score=_checked(network, check, settings)), weights=_copy(network))
+    progress = progress or Progress(
+        step=0, best=Best(step=0, score=_checked(network, check, settings)), weights=_copy(network)
+    )
     total, since = 0.0, 0
     for step in range(progress.step, settings.steps):
         total, since = total + _step(network, optimiser, data, settings, step), since + 1

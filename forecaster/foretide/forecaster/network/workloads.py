@@ -129,7 +129,9 @@ def _with_tokens(requests: Floats, step: float, rng: Generator) -> Floats:
         base = np.exp(rng.uniform(np.log(low), np.log(high)))
         steady = rng.random() < 0.15
         spread = 0.0 if steady else rng.uniform(0.3, 1.5)
-        slow = 1.0 if steady else _log_noise(len(requests), float(np.exp(-step / rng.uniform(3600, 2 * DAY_S))), 0.25, rng)
+        slow = (
+            1.0 if steady else _log_noise(len(requests), float(np.exp(-step / rng.uniform(3600, 2 * DAY_S))), 0.25, rng)
+        )
         scatter = np.exp(spread / np.sqrt(count) * rng.standard_normal(len(requests)))
         columns.append(requests * base * slow * np.minimum(scatter, 20.0))
     return np.asarray(np.stack(columns, axis=1), dtype=np.float64)
