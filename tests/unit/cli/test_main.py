@@ -71,6 +71,23 @@ def test_wrong_usage_is_one_line_that_points_at_the_help(
     assert "--help" in said
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("demo", "--seed", "-1"), "--seed: -1: should be greater than or equal to 0. See `foretide demo --help`."),
+        (("replay", "x", "-o", "xml"), "--output: xml: 'xml' is not one of 'table', 'json', 'yaml'. See"),
+        (("profile", "show", "--tp", "two"), "--tp: two: should be a valid integer"),
+        (("replay", "x.yaml"), "Missing option '--policy'. See `foretide replay --help`."),
+    ],
+)
+def test_a_bad_option_is_named_with_the_value_as_typed_and_the_help_of_its_command(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["foretide"])
+    assert exit_code(*arguments) == 2
+    assert capsys.readouterr().err.startswith(f"foretide: {said}")
+
+
 @pytest.mark.usefixtures("probe")
 def test_a_command_chooses_its_exit_code() -> None:
     assert exit_code("leave", "3") == 3
