@@ -123,7 +123,7 @@ def load_scenario(path: Path) -> Scenario:
     try:
         written = WrittenScenario.model_validate(raw)
     except ValidationError as error:
-        raise BadScenario(problems_of(error)) from error
+        raise BadScenario(problems_of(error, model=WrittenScenario)) from error
     return _assembled(written, name=path.stem, folder=path.resolve().parent)
 
 
@@ -158,7 +158,7 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise BadScenario([Problem("SCENARIO", str(path), f"{error.strerror}; name a scenario file")]) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = " ".join(str(error).split())
+        where = " ".join(str(error).replace(' in "<unicode string>",', "").split())
         raise BadScenario([Problem("SCENARIO", str(path), f"not YAML: {where}")]) from error
     if not isinstance(raw, dict):
         raise BadScenario([Problem("SCENARIO", str(path), "holds no fields; see docs/scenarios for an example")])
@@ -267,5 +267,5 @@ def _shape(fields: Mapping[str, Any], problems: list[Problem]) -> WorkloadShape 
     try:
         return read_shape(fields)
     except ValidationError as error:
-        problems += problems_of(error, below="workload")
+        problems += problems_of(error, model=WorkloadShape, below="workload")
         return None
