@@ -15,6 +15,7 @@ from foretide.simulator import dynamo, keda, knative, last_value, sageserve, uti
 from foretide.simulator.autoscaler import Autoscaler, Gauge
 from foretide.simulator.engine import Engine, Limits
 from foretide.simulator.hpa import ExternalMetricHpa
+from foretide.simulator.nearest import nearest
 from foretide.simulator.rivals import (
     CONCURRENCY_SHARE,
     WAITING_TARGET,
@@ -24,7 +25,7 @@ from foretide.simulator.rivals import (
     usual_concurrency,
 )
 from foretide.simulator.run import Bench
-from foretide.simulator.scenario import BadScenario
+from foretide.simulator.scenario import BadScenario, Scenario
 from foretide.simulator.settings import PREDICTORS, VARIANTS, WINDOWS, Given, behavior_of, problem_of
 from foretide.simulator.written import Problem
 
@@ -61,19 +62,39 @@ def settings_of(name: str) -> tuple[str, ...]:
 def _given(name: str, bench: Bench, settings: tuple[str, ...]) -> Given:
     """What the scenario sets for a rival. Raises BadScenario with all that is wrong."""
     found = {knob: values[0] for knob, values in bench.scenario.knobs.get(name, {}).items() if values}
+    if problems := _problems(name, found, settings):
+        raise BadScenario(problems)
+    return found
+
+
+def refuse_strange_settings(scenario: Scenario) -> None:
+    """Raises BadScenario for settings of no rival, and for those that a rival does not have."""
+    problems: list[Problem] = []
+    for name, given in scenario.knobs.items():
+        if name in _FIELD:
+            first = {knob: values[0] for knob, values in given.items() if values}
+            problems += _problems(name, first, _FIELD[name][1])
+        else:
+            meant = nearest(name, NAMES)
+            ours = "has no settings here; its knob is objective.maxViolationProbability" if name == "foretide" else ""
+            guess = f"did you mean {meant}? " if meant else ""
+            fix = ours or f"no rival with settings; {guess}there are {', '.join(NAMES)}"
+            problems.append(Problem(f"policies.{name}", "", fix))
+    if problems:
+        raise BadScenario(problems)
+
+
+def _problems(name: str, found: Given, settings: tuple[str, ...]) -> list[Problem]:
     problems = [
         Problem(f"policies.{name}.{knob}", "", f"there is no such setting; there are {', '.join(settings)}")
         for knob in found
         if knob not in settings
     ]
-    problems += [
+    return problems + [
         Problem(f"policies.{name}.{knob}", f"{value:g}", fix)
         for knob, value in found.items()
         if knob in settings and (fix := problem_of(knob, value)) is not None
     ]
-    if problems:
-        raise BadScenario(problems)
-    return found
 
 
 @lru_cache(maxsize=2)

@@ -18,7 +18,8 @@ from foretide.policies.flow import ColdStart, Mode
 from foretide.policies.turn import TargetSpec
 from foretide.simulator.autoscaler import Autoscaler
 from foretide.simulator.bench import prepare
-from foretide.simulator.field import NAMES, rival
+from foretide.simulator.field import NAMES, refuse_strange_settings, rival
+from foretide.simulator.nearest import nearest
 from foretide.simulator.oracle import NAME as ORACLE
 from foretide.simulator.oracle import oracle
 from foretide.simulator.run import Bench, PolicyRun, Progress, run_policy
@@ -36,7 +37,7 @@ class UnknownPolicy(ValueError):
     """A policy that cannot be run, in one line that names those that can."""
 
     def __init__(self, name: str, why: str) -> None:
-        self.name, self.fix = name, f"{why}; there are {', '.join(POLICIES)}"
+        self.name, self.fix = name, f"{why}{'' if why.endswith('?') else ';'} there are {', '.join(POLICIES)}"
         super().__init__(f"{self.name}: {self.fix}" if name else self.fix)
 
 
@@ -64,6 +65,7 @@ def replay(
     Raises UnknownPolicy, BadScenario and BadTrace.
     """
     check_policies(policies)
+    refuse_strange_settings(scenario)
     began = perf_counter()
     bench = prepare(scenario, seed=seed, train_until=train_until, cache=cache, progress=progress)
     runs: dict[str, PolicyRun] = {}
@@ -95,7 +97,8 @@ def check_policies(names: Sequence[str]) -> None:
     """Raises UnknownPolicy for the first name that cannot be run."""
     for name in names:
         if name not in POLICIES:
-            raise UnknownPolicy(name, "unknown policy")
+            meant = nearest(name, POLICIES)
+            raise UnknownPolicy(name, f"unknown policy; did you mean {meant}?" if meant else "unknown policy")
     if not names:
         raise UnknownPolicy("", "none given")
 

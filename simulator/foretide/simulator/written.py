@@ -169,6 +169,7 @@ class WrittenBehavior(Camel):
         return Behavior(up=self.scale_up.rules(DEFAULT_SCALE_UP), down=self.scale_down.rules(DEFAULT_SCALE_DOWN))
 
 
+_NAMED = re.compile(r"([a-z_]+): ([^:]+): (.+)")
 _SAID = {
     "string_type": "write text, in quotes where it looks like something else",
     "list_type": "should be a valid list, like [1, 2]",
@@ -198,6 +199,9 @@ def _problem(found: Any, model: type | None, below: str) -> Problem:
         meant = nearest(str(found["loc"][-1]), names_at(model, found["loc"])) if model else None
         fix = f"did you mean {meant}?" if meant else "remove it or correct its name"
         return Problem(field, shown(found["input"]), f"unknown field; {fix}")
+    named = _NAMED.fullmatch(message)
+    if named and isinstance(found["input"], Mapping):  # a dataclass refuses itself, naming the field first
+        return Problem(f"{field}.{named[1]}", named[2], named[3])
     value = "" if isinstance(found["input"], Mapping | BaseModel) else shown(found["input"])
     return Problem(field, value, _SAID.get(found["type"], message))
 

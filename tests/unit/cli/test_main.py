@@ -109,6 +109,7 @@ def test_a_long_value_is_cut_and_stays_on_one_line() -> None:
 
 def test_an_empty_value_is_still_shown() -> None:
     assert str(BadInput(field="name", value="", fix="give one")) == "name: (empty): give one"
+    assert str(BadInput(field="name", value=None, fix="give one")) == "name: give one"
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_the_training_part_is_history_and_not_replayed() -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["hpaa"], r"hpaa: unknown policy; there are static, static-mean, hpa, "),
+        (["hpaa"], r"hpaa: unknown policy; did you mean hpa\? there are static, static-mean, hpa, "),
         ([], "none given"),
     ],
 )

@@ -267,16 +267,18 @@ def test_a_scenarios_profiles_that_cannot_be_are_told_with_the_rest(tmp_path: Pa
 def test_an_unknown_field_of_the_workload_is_named(tmp_path: Path) -> None:
     (line,) = problems(tmp_path, workload={"mean_rps": 2.0, "speed": 1})
     assert line == "workload.speed: 1: unknown field; remove it or correct its name"
+    (line,) = problems(tmp_path, workload={"mean_rps": 2.0, "dayss": 1})
+    assert line == "workload.dayss: 1: unknown field; did you mean days?"
 
 
 @pytest.mark.parametrize(
     ("workload", "told"),
     [
-        ({"mean_rps": 0}, "workload: mean_rps: 0.0: give a number above 0"),
+        ({"mean_rps": 0}, "workload.mean_rps: 0.0: give a number above 0"),
         ({}, "workload.mean_rps: "),
-        ({"mean_rps": 1, "mix": {"poems": 1}}, "workload: mix: poems: no such regime; there are chat,"),
+        ({"mean_rps": 1, "mix": {"poems": 1}}, "workload.mix: poems: no such regime; there are chat,"),
         ({"mean_rps": 1, "gaps": "even"}, "workload.gaps: even: "),
-        ({"mean_rps": 1, "conversations": {"turns": 0}}, "workload.conversations: turns: 0.0: give a number above 0"),
+        ({"mean_rps": 1, "conversations": {"turns": 0}}, "workload.conversations.turns: 0.0: give a number above 0"),
         ({"mean_rps": 1, "agents": {"loops": 3}}, "workload.agents.loops: 3: unknown field"),
         ({"mean_rps": "many"}, "workload.mean_rps: many: should be a valid number"),
     ],
