@@ -80,7 +80,7 @@ _given: list[Any] = []
 
 
 def _receive(shared: Any) -> None:
-    # Ctrl-C reaches all processes of a terminal; a worker ends by it without a word, the parent says what there is to say.
+    # Ctrl-C reaches all processes of a terminal; workers end by it without a word, for the parent has the say.
     signal(SIGINT, SIG_DFL)
     _given[:] = [shared]
 

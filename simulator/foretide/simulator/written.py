@@ -23,7 +23,7 @@ from foretide.policies.flow import (
     ScalingRules,
     ScalingSelect,
 )
-from foretide.simulator.nearest import names_at, nearest
+from foretide.simulator.nearest import unknown_field
 
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _DURATION = re.compile(rf"(?:{_PART.pattern})+")
@@ -196,9 +196,7 @@ def _problem(found: Any, model: type | None, below: str) -> Problem:
     if found["type"] == "missing":
         return Problem(field, "", "missing; it is required")
     if found["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
-        meant = nearest(str(found["loc"][-1]), names_at(model, found["loc"])) if model else None
-        fix = f"did you mean {meant}?" if meant else "remove it or correct its name"
-        return Problem(field, shown(found["input"]), f"unknown field; {fix}")
+        return Problem(field, shown(found["input"]), unknown_field(model or object, found["loc"]))
     named = _NAMED.fullmatch(message)
     if named and isinstance(found["input"], Mapping):  # a dataclass refuses itself, naming the field first
         return Problem(f"{field}.{named[1]}", named[2], named[3])
