@@ -80,7 +80,7 @@ def _complaint(problem: typer.TyperException, name: str) -> str:
 def _typed(option: Any) -> str:
     """An option by its long name, an argument by that of the help."""
     if option.param_type_name == "option":
-        return max(option.opts, key=len)
+        return max(map(str, option.opts), key=len)
     return str(option.get_error_hint()).strip("'")
 
 

@@ -74,9 +74,8 @@ def _documents(file: Path) -> Iterator[Any]:
     if not documents:
         raise BadInput(field="FILE", value=file, fix="is empty; write an InferenceAutoscaler into it")
     for document in documents:
-        yield from (
-            _listed(file, document) if isinstance(document, dict) and document.get("kind") == "List" else [document]
-        )
+        listed = isinstance(document, dict) and document.get("kind") == "List"
+        yield from _listed(file, document) if listed else [document]
 
 
 def _listed(file: Path, document: dict[str, Any]) -> list[Any]:
