@@ -172,7 +172,6 @@ class WrittenBehavior(Camel):
 _NAMED = re.compile(r"([a-z_]+): ([^:]+): (.+)")
 _SAID = {
     "string_type": "write text, in quotes where it looks like something else",
-    "list_type": "should be a valid list, like [1, 2]",
     "too_short": "give at least one",
     "int_parsing": "should be a valid number, a whole one",
     "int_from_float": "should be a valid number, a whole one",
