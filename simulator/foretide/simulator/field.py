@@ -44,13 +44,6 @@ def rival(name: str, bench: Bench) -> Autoscaler:
     return build(bench, _given(name, bench, settings))
 
 
-def knobs(name: str) -> tuple[str, ...]:
-    """The one or two settings that decide where a rival lies between cost and promise. Raises NoRival."""
-    if name not in _KNOBS:
-        raise NoRival(name)
-    return _KNOBS[name]
-
-
 def settings_of(name: str) -> tuple[str, ...]:
     """All settings that a scenario may give a rival. Raises NoRival."""
     if name not in _FIELD:
@@ -217,7 +210,7 @@ _FIELD: Mapping[str, tuple[Callable[[Bench, Given], Autoscaler], tuple[str, ...]
     "hpa": (_hpa, ("target", *WINDOWS)),
     "hpa-utilization": (_hpa_utilization, ("target", "kv_target", *WINDOWS)),
     "hpa-concurrency": (_hpa_concurrency, ("target", *WINDOWS)),
-    "keda": (_keda, (*keda.KNOBS, "activation", "cooldown_s", "polling_s", "credit", "fallback_replicas", *WINDOWS)),
+    "keda": (_keda, (*(setting.name for setting in fields(keda.Scaled)), *WINDOWS)),
     "knative": (_knative, tuple(setting.name for setting in fields(knative.KpaRules))),
     "dynamo": (_dynamo, ("slo_scale", "down_share", "throughput_s", "predictor", "load_loop")),
     "wva": (_wva, ("slo_scale", *WINDOWS)),
@@ -225,18 +218,5 @@ _FIELD: Mapping[str, tuple[Callable[[Bench, Given], Autoscaler], tuple[str, ...]
     "last-value": (_last_value, ("headroom",)),
 }
 """How a rival is built, and which settings a scenario may give it."""
-_KNOBS: Mapping[str, tuple[str, ...]] = {
-    "static": ("replicas",),
-    "static-mean": ("replicas",),
-    "hpa": ("target",),
-    "hpa-utilization": utilization.KNOBS,
-    "hpa-concurrency": ("target",),
-    "keda": keda.KNOBS,
-    "knative": knative.KNOBS,
-    "dynamo": dynamo.KNOBS,
-    "wva": wva.KNOBS,
-    "sageserve": sageserve.KNOBS,
-    "last-value": last_value.KNOBS,
-}
 NAMES = tuple(_FIELD)
 """All rivals, in the order in which the command line lists them."""
