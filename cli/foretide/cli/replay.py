@@ -97,7 +97,7 @@ def in_one_line() -> Iterator[None]:
     except BadScenario as error:
         first, *others = error.problems
         also = f" (also wrong: {'; '.join(str(problem) for problem in others)})" if others else ""
-        raise BadInput(field=first.field, value=first.value, fix=first.fix + also) from error
+        raise BadInput(field=first.field, value=first.value or None, fix=first.fix + also) from error
     except UnknownPolicy as error:
         raise BadInput(field="--policy", value=error.name, fix=error.fix) from error
     except BadPolicy as error:

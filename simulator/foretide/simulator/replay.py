@@ -22,9 +22,10 @@ from foretide.simulator.field import NAMES, rival
 from foretide.simulator.oracle import NAME as ORACLE
 from foretide.simulator.oracle import oracle
 from foretide.simulator.run import Bench, PolicyRun, Progress, run_policy
-from foretide.simulator.scenario import Scenario
+from foretide.simulator.scenario import BadScenario, Scenario
 from foretide.simulator.shipped import Limits, Shipped
 from foretide.simulator.summary import figures, records
+from foretide.simulator.written import Problem
 
 POLICIES = (*NAMES, "foretide", ORACLE)
 
@@ -64,6 +65,7 @@ def replay(
     Raises UnknownPolicy, BadScenario and BadTrace.
     """
     check_policies(policies)
+    check_settings(scenario)
     began = perf_counter()
     bench = prepare(scenario, seed=seed, train_until=train_until, cache=cache, progress=progress)
     runs: dict[str, PolicyRun] = {}
@@ -98,6 +100,14 @@ def check_policies(names: Sequence[str]) -> None:
             raise UnknownPolicy(name, "unknown policy")
     if not names:
         raise UnknownPolicy("", "none given")
+
+
+def check_settings(scenario: Scenario) -> None:
+    """Raises BadScenario where `policies` has settings for a policy that there is not."""
+    there = f"no such policy; there are {', '.join(POLICIES)}"
+    problems = [Problem(f"policies.{name}", "", there) for name in scenario.knobs if name not in POLICIES]
+    if problems:
+        raise BadScenario(problems)
 
 
 def run_named(name: str, *, bench: Bench, others: Sequence[PolicyRun] = (), progress: Told | None = None) -> PolicyRun:

@@ -40,6 +40,10 @@ NEAR_S = 180.0
 """A copy takes its lengths from a request at most this far away in time."""
 
 
+MOST_TOKENS = 1_000_000_000
+"""Of a prompt or an answer; what is above is no count of tokens."""
+
+
 class BadTrace(ValueError):
     """A trace that cannot be used, in one line: column, value, fix."""
 
@@ -219,10 +223,11 @@ def _arrivals(column: pd.Series, name: str, format_name: str) -> Floats:
 
 def _tokens(column: pd.Series, name: str, *, least: int) -> Tokens:
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(values) | (values < least) | (values > 1e9))
+    whole = np.isfinite(values) & (np.rint(values) == values)
+    bad = np.flatnonzero(~whole | (values < least) | (values > MOST_TOKENS))
     if len(bad):
         row = int(bad[0])
-        need = f"give a whole number of at least {least}" if np.isfinite(values[row]) else "give a number"
+        need = f"give a whole number from {least} to {MOST_TOKENS:,}" if np.isfinite(values[row]) else "give a number"
         raise BadTrace(f"{name}: {column.iloc[row]} in row {row + 1}: {need}")
     # A failed answer of no token still cost its prompt; the engine knows no request without an output token.
     return np.asarray(np.maximum(1, np.rint(values)), dtype=np.int64)

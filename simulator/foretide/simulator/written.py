@@ -25,6 +25,7 @@ from foretide.policies.flow import (
 
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _DURATION = re.compile(rf"(?:{_PART.pattern})+")
+_COMPLAINT = re.compile(r"(?P<name>[a-z_]+): (?:(?P<value>[^:]+): )?(?P<fix>.+)", re.DOTALL)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -179,8 +180,17 @@ def _problem(found: Any, below: str) -> Problem:
         return Problem(field, "", "missing; it is required")
     if found["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
         return Problem(field, shown(found["input"]), "unknown field; remove it or correct its name")
-    value = "" if isinstance(found["input"], Mapping | BaseModel) else shown(found["input"])
-    return Problem(field, value, message)
+    if isinstance(found["input"], Mapping | BaseModel):
+        return complaint(message, below=field)
+    return Problem(field, shown(found["input"]), message)
+
+
+def complaint(message: str, *, below: str) -> Problem:
+    """A complaint about what `below` holds, as typed values word it: `name: value: fix`, or anything else."""
+    parts = _COMPLAINT.fullmatch(message)
+    if parts is None:
+        return Problem(below, "", message)
+    return Problem(f"{below}.{parts['name']}", shown(parts["value"] or ""), parts["fix"])
 
 
 def shown(value: Any) -> str:

@@ -38,6 +38,10 @@ def probe() -> Iterator[None]:
         raise typer.Exit(code)
 
     @main.app.command()
+    def greedy() -> None:
+        raise MemoryError("Unable to allocate 8 EiB")
+
+    @main.app.command()
     def interrupted() -> None:
         raise KeyboardInterrupt
 
@@ -72,6 +76,14 @@ def test_wrong_usage_is_one_line_that_points_at_the_help(
 
 
 @pytest.mark.usefixtures("probe")
+def test_more_than_fits_into_memory_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("greedy") == 2
+    assert capsys.readouterr().err == (
+        "foretide: memory: Unable to allocate 8 EiB: take fewer or shorter requests, or a larger machine\n"
+    )
+
+
+@pytest.mark.usefixtures("probe")
 def test_a_command_chooses_its_exit_code() -> None:
     assert exit_code("leave", "3") == 3
     assert exit_code("leave", "0") == 0
@@ -92,6 +104,7 @@ def test_a_long_value_is_cut_and_stays_on_one_line() -> None:
 
 def test_an_empty_value_is_still_shown() -> None:
     assert str(BadInput(field="name", value="", fix="give one")) == "name: (empty): give one"
+    assert str(BadInput(field="name", value=None, fix="give one")) == "name: give one"
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_the_summary_can_be_printed_for_machines(
         (["--policy", "static,knativ"], "--policy: knativ: unknown policy; there are static,"),
         (["--policy", ","], "--policy: (empty): none given; there are static,"),
         (["--policy", "static", "--train-until", "5 days"], "--train-until: 5 days: write a number with its unit"),
-        (["--policy", "static", "--train-until", "9h"], "train-until: 32400 s: the trace ends at"),
+        (["--policy", "static", "--train-until", "9h"], "--train-until: 32400 s: the trace ends at"),
     ],
 )
 def test_a_bad_argument_is_one_line(ran: Ran, path: Path, tmp_path: Path, arguments: list[str], line: str) -> None:
