@@ -95,6 +95,8 @@ def run(arguments: Sequence[str] | None = None) -> None:
     except typer.TyperException as problem:
         # an empty message means that the help has just been printed (no_args_is_help)
         code = _refuse(_complaint(problem, name)) if problem.format_message() else BAD_INPUT
+    except MemoryError as problem:
+        code = _refuse(f"memory: {problem or 'not enough'}: take fewer or shorter requests, or a larger machine")
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     sys.exit(code if isinstance(code, int) else 0)

@@ -9,7 +9,7 @@ LONGEST_VALUE = 120
 class BadInput(Exception):
     """Raised by commands; `run` prints it as `foretide: FIELD: VALUE: FIX` and exits with 2.
 
-    The value None is that of a field which has none to show, as what is missing or holds fields of its own.
+    A `value` of None is left out: nothing was given, or the fault is in several fields at once.
     """
 
     def __init__(self, *, field: str, value: object, fix: str) -> None:
@@ -17,5 +17,5 @@ class BadInput(Exception):
         if len(shown) > LONGEST_VALUE:
             shown = shown[: LONGEST_VALUE - 1] + "…"
         self.field, self.value, self.fix = field, shown, " ".join(fix.split())
-        told = "" if value is None else f"{self.value or '(empty)'}: "
-        super().__init__(f"{self.field}: {told}{self.fix}")
+        said = "" if value is None else f"{self.value or '(empty)'}: "
+        super().__init__(f"{self.field}: {said}{self.fix}")

@@ -15,7 +15,6 @@ from foretide.simulator import dynamo, keda, knative, last_value, sageserve, uti
 from foretide.simulator.autoscaler import Autoscaler, Gauge
 from foretide.simulator.engine import Engine, Limits
 from foretide.simulator.hpa import ExternalMetricHpa
-from foretide.simulator.nearest import nearest
 from foretide.simulator.rivals import (
     CONCURRENCY_SHARE,
     WAITING_TARGET,
@@ -45,13 +44,6 @@ def rival(name: str, bench: Bench) -> Autoscaler:
     return build(bench, _given(name, bench, settings))
 
 
-def knobs(name: str) -> tuple[str, ...]:
-    """The one or two settings that decide where a rival lies between cost and promise. Raises NoRival."""
-    if name not in _KNOBS:
-        raise NoRival(name)
-    return _KNOBS[name]
-
-
 def settings_of(name: str) -> tuple[str, ...]:
     """All settings that a scenario may give a rival. Raises NoRival."""
     if name not in _FIELD:
@@ -67,21 +59,14 @@ def _given(name: str, bench: Bench, settings: tuple[str, ...]) -> Given:
     return found
 
 
-def refuse_strange_settings(scenario: Scenario) -> None:
-    """Raises BadScenario for settings of no rival, and for those that a rival does not have."""
+def strange_settings(scenario: Scenario) -> list[Problem]:
+    """What is wrong with the settings of rivals: names that they do not have, and values that cannot be."""
     problems: list[Problem] = []
     for name, given in scenario.knobs.items():
         if name in _FIELD:
             first = {knob: values[0] for knob, values in given.items() if values}
             problems += _problems(name, first, _FIELD[name][1])
-        else:
-            meant = nearest(name, NAMES)
-            ours = "has no settings here; its knob is objective.maxViolationProbability" if name == "foretide" else ""
-            guess = f"did you mean {meant}? " if meant else ""
-            fix = ours or f"no rival with settings; {guess}there are {', '.join(NAMES)}"
-            problems.append(Problem(f"policies.{name}", "", fix))
-    if problems:
-        raise BadScenario(problems)
+    return problems
 
 
 def _problems(name: str, found: Given, settings: tuple[str, ...]) -> list[Problem]:
@@ -238,7 +223,7 @@ _FIELD: Mapping[str, tuple[Callable[[Bench, Given], Autoscaler], tuple[str, ...]
     "hpa": (_hpa, ("target", *WINDOWS)),
     "hpa-utilization": (_hpa_utilization, ("target", "kv_target", *WINDOWS)),
     "hpa-concurrency": (_hpa_concurrency, ("target", *WINDOWS)),
-    "keda": (_keda, (*keda.KNOBS, "activation", "cooldown_s", "polling_s", "credit", "fallback_replicas", *WINDOWS)),
+    "keda": (_keda, (*(setting.name for setting in fields(keda.Scaled)), *WINDOWS)),
     "knative": (_knative, tuple(setting.name for setting in fields(knative.KpaRules))),
     "dynamo": (_dynamo, ("slo_scale", "down_share", "throughput_s", "predictor", "load_loop")),
     "wva": (_wva, ("slo_scale", *WINDOWS)),
@@ -246,18 +231,5 @@ _FIELD: Mapping[str, tuple[Callable[[Bench, Given], Autoscaler], tuple[str, ...]
     "last-value": (_last_value, ("headroom",)),
 }
 """How a rival is built, and which settings a scenario may give it."""
-_KNOBS: Mapping[str, tuple[str, ...]] = {
-    "static": ("replicas",),
-    "static-mean": ("replicas",),
-    "hpa": ("target",),
-    "hpa-utilization": utilization.KNOBS,
-    "hpa-concurrency": ("target",),
-    "keda": keda.KNOBS,
-    "knative": knative.KNOBS,
-    "dynamo": dynamo.KNOBS,
-    "wva": wva.KNOBS,
-    "sageserve": sageserve.KNOBS,
-    "last-value": last_value.KNOBS,
-}
 NAMES = tuple(_FIELD)
 """All rivals, in the order in which the command line lists them."""

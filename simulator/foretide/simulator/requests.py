@@ -42,6 +42,8 @@ NEAR_S = 180.0
 
 MOST = 100_000_000
 """Requests of one trace; more would not fit into a usual machine's memory."""
+MOST_TOKENS = 1_000_000_000
+"""Of a prompt or an answer; what is above is no count of tokens."""
 
 
 class BadTrace(ValueError):
@@ -249,10 +251,11 @@ def _arrivals(column: pd.Series, name: str, format_name: str, *, file: str) -> F
 
 def _tokens(column: pd.Series, name: str, *, least: int, file: str) -> Tokens:
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(values) | (values < least) | (values > 1e9))
+    whole = np.isfinite(values) & (np.rint(values) == values)
+    bad = np.flatnonzero(~whole | (values < least) | (values > MOST_TOKENS))
     if len(bad):
         row = int(bad[0])
-        need = f"give a whole number from {least} to 1e9" if np.isfinite(values[row]) else "give a number"
+        need = f"give a whole number from {least} to {MOST_TOKENS:,}" if np.isfinite(values[row]) else "give a number"
         raise BadTrace(f"{name}: {column.iloc[row]} in row {row + 1} of {file}: {need}")
     # A failed answer of no token still cost its prompt; the engine knows no request without an output token.
     return np.asarray(np.maximum(1, np.rint(values)), dtype=np.int64)

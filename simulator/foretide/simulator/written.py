@@ -27,6 +27,7 @@ from foretide.simulator.nearest import unknown_field
 
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _DURATION = re.compile(rf"(?:{_PART.pattern})+")
+_COMPLAINT = re.compile(r"(?P<name>[a-z_]+): (?:(?P<value>[^:]+): )?(?P<fix>.+)", re.DOTALL)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -169,7 +170,6 @@ class WrittenBehavior(Camel):
         return Behavior(up=self.scale_up.rules(DEFAULT_SCALE_UP), down=self.scale_down.rules(DEFAULT_SCALE_DOWN))
 
 
-_NAMED = re.compile(r"([a-z_]+): ([^:]+): (.+)")
 _SAID = {
     "string_type": "write text, in quotes where it looks like something else",
     "too_short": "give at least one",
@@ -196,11 +196,17 @@ def _problem(found: Any, model: type | None, below: str) -> Problem:
         return Problem(field, "", "missing; it is required")
     if found["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
         return Problem(field, shown(found["input"]), unknown_field(model or object, found["loc"]))
-    named = _NAMED.fullmatch(message)
-    if named and isinstance(found["input"], Mapping):  # a dataclass refuses itself, naming the field first
-        return Problem(f"{field}.{named[1]}", named[2], named[3])
-    value = "" if isinstance(found["input"], Mapping | BaseModel) else shown(found["input"])
-    return Problem(field, value, _SAID.get(found["type"], message))
+    if isinstance(found["input"], Mapping | BaseModel):
+        return complaint(_SAID.get(found["type"], message), below=field)
+    return Problem(field, shown(found["input"]), _SAID.get(found["type"], message))
+
+
+def complaint(message: str, *, below: str) -> Problem:
+    """A complaint about what `below` holds, as typed values word it: `name: value: fix`, or anything else."""
+    parts = _COMPLAINT.fullmatch(message)
+    if parts is None:
+        return Problem(below, "", message)
+    return Problem(f"{below}.{parts['name']}", shown(parts["value"] or ""), parts["fix"])
 
 
 _BRIEF = Repr()

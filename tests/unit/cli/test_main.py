@@ -38,6 +38,10 @@ def probe() -> Iterator[None]:
         raise typer.Exit(code)
 
     @main.app.command()
+    def greedy() -> None:
+        raise MemoryError("Unable to allocate 8 EiB")
+
+    @main.app.command()
     def interrupted() -> None:
         raise KeyboardInterrupt
 
@@ -86,6 +90,14 @@ def test_a_bad_option_is_named_with_the_value_as_typed_and_the_help_of_its_comma
     monkeypatch.setattr(sys, "argv", ["foretide"])
     assert exit_code(*arguments) == 2
     assert capsys.readouterr().err.startswith(f"foretide: {said}")
+
+
+@pytest.mark.usefixtures("probe")
+def test_more_than_fits_into_memory_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("greedy") == 2
+    assert capsys.readouterr().err == (
+        "foretide: memory: Unable to allocate 8 EiB: take fewer or shorter requests, or a larger machine\n"
+    )
 
 
 @pytest.mark.usefixtures("probe")

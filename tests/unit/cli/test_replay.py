@@ -76,7 +76,7 @@ def test_the_summary_can_be_printed_for_machines(
         (["--policy", "static,knativ"], "--policy: knativ: unknown policy; did you mean knative? there are static,"),
         (["--policy", ","], "--policy: (empty): none given; there are static,"),
         (["--policy", "static", "--train-until", "5 days"], "--train-until: 5 days: write a number with its unit"),
-        (["--policy", "static", "--train-until", "9h"], "train-until: 32400 s: the trace ends at"),
+        (["--policy", "static", "--train-until", "9h"], "--train-until: 32400 s: the trace ends at"),
     ],
 )
 def test_a_bad_argument_is_one_line(ran: Ran, path: Path, tmp_path: Path, arguments: list[str], line: str) -> None:
@@ -167,8 +167,7 @@ def test_a_home_that_cannot_be_written_only_costs_time(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("policies", "told"),
     [
-        ({"hpaa": {"target": [3]}}, "policies.hpaa: no rival with settings; did you mean hpa? there are static"),
-        ({"foretide": {"risk": [0.1]}}, "policies.foretide: has no settings here; its knob is objective.max"),
+        ({"hpaa": {"target": [3]}}, "policies.hpaa: no such policy; did you mean hpa? there are static"),
         ({"keda": {"treshold": [1]}}, "policies.keda.treshold: there is no such setting; there are"),
     ],
 )

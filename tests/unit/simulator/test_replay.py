@@ -131,7 +131,7 @@ def test_the_evaluation_begins_after_whole_bins_of_training() -> None:
 
 
 def test_a_training_part_must_leave_something_to_judge() -> None:
-    with pytest.raises(BadScenario, match=r"train-until: 900 s: the trace ends at 600 s"):
+    with pytest.raises(BadScenario, match=r"^--train-until: 900 s: the trace ends at 600 s"):
         split_at(scenario(), trace(*[2.0] * 10), train_until=900.0)
 
 
