@@ -85,7 +85,7 @@ class World:
             Parts(
                 settings=self.settings,
                 registry=self.registry,
-                targets=Targets(self.settings, new_forecaster=LastValue),
+                targets=Targets(self.settings, new_forecaster=lambda _: LastValue()),
                 looker=looker,
                 reading=reading,
                 turner=Turner(settings=self.settings, looker=looker, reading=reading, services=KnownService()),

@@ -57,6 +57,7 @@ def test_the_operator_reads_the_stored_resource_as_it_reads_the_written_one(with
     assert stored.resource.spec.objective == written.resource.spec.objective
 
 
+EVENT = {"start": "2027-03-01T09:00:00Z", "end": "2027-03-01T10:30:00Z", "expectedDemand": "3x"}
 ACCEPTED = [
     {"objective__ttft__percentile": 50},
     {"objective__ttft__percentile": "99.9"},
@@ -67,6 +68,7 @@ ACCEPTED = [
     {"mode": "Paused"},
     {"pools__0__targetRef": {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet", "name": "x"}},
     {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 60, "selectPolicy": "Disabled"}}},
+    {"schedule": [EVENT, EVENT | {"name": "launch", "expectedDemand": "250/s", "confidence": "1"}]},
 ]
 
 
@@ -108,6 +110,9 @@ REFUSED = [
     ({"engine": "tgi"}, "spec.engine", "vllm"),
     ({"actuation": "keda"}, "spec.actuation", "scale"),
     ({"behavior": {"scaleUp": {"policies": [{"type": "Pods"}]}}}, "spec.behavior.scaleUp.policies[0]", "Required"),
+    ({"schedule": [EVENT | {"expectedDemand": "3"}]}, "spec.schedule[0].expectedDemand", "'3' has no unit"),
+    ({"schedule": [EVENT | {"confidence": "2"}]}, "spec.schedule[0].confidence", "'2' is not a probability"),
+    ({"schedule": [EVENT | {"end": EVENT["start"]}]}, "spec.schedule[0]", "end must come after start"),
     ({"warmPool": 3}, "spec.warmPool", "unknown field"),
     ({"pools__0__maxReplica": 3}, "spec.pools[0].maxReplica", "unknown field"),
 ]

@@ -229,7 +229,7 @@ def deployment(bed: "Bed", namespace: str, name: str) -> dict[str, Any]:
 
 
 def _seconds(option: str, text: str) -> float:
-    from foretide.operator.resource import seconds
+    from foretide.operator.times import seconds
 
     try:
         return seconds(text)

@@ -17,7 +17,19 @@ from foretide.cli.problems import BadInput
 
 __all__ = ["BadInput", "app", "run"]
 
-COMMANDS = ("demo", "replay", "frontier", "simulate", "profile", "validate", "inspect", "crd", "operate", "dev")
+COMMANDS = (
+    "demo",
+    "replay",
+    "frontier",
+    "simulate",
+    "forecast",
+    "profile",
+    "validate",
+    "inspect",
+    "crd",
+    "operate",
+    "dev",
+)
 """Modules of this room that each bring a `register(app)`, in the order in which `--help` lists them."""
 
 BAD_INPUT = 2

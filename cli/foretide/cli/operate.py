@@ -140,7 +140,7 @@ def _pairs(option: str, given: list[str]) -> dict[str, str]:
 
 
 def _seconds(option: str, text: str) -> float:
-    from foretide.operator.resource import seconds
+    from foretide.operator.times import seconds
 
     try:
         return seconds(text)

@@ -7,8 +7,8 @@ the pod template stays the same; another template starts anew, because its start
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from foretide.operator.resource import timestamp
 from foretide.operator.seams import Body
+from foretide.operator.times import timestamp
 from foretide.policies.coldstart import learned
 from foretide.policies.flow import ColdStart
 

@@ -4,16 +4,16 @@ The API server has validated it already; this is the second look, for resources 
 `foretide validate`, and because nothing dict-shaped goes further inside. Defaults are those of the CRD.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
+from foretide.operator.schedule import WrittenEvent, scheduled
 from foretide.operator.seams import Body, Key, TargetRef
+from foretide.operator.times import seconds, timestamp
 from foretide.policies.flow import (
     DEFAULT_SCALE_DOWN,
     DEFAULT_SCALE_UP,
@@ -33,18 +33,6 @@ KIND = "InferenceAutoscaler"
 API_VERSION = f"{GROUP}/{VERSION}"
 PAUSED = f"{GROUP}/paused"
 """Annotation that pauses a resource while its value is "true", whatever its mode."""
-_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h))+")
-_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def seconds(text: Any) -> float:
-    """Seconds of a duration like `500ms`, `5m` or `1m30s`. Raises ValueError naming the fix."""
-    if isinstance(text, float) and not isinstance(text, bool):
-        return text  # already parsed
-    if not isinstance(text, str) or not _DURATION.fullmatch(text):
-        raise ValueError(f"{text!r} has no unit; write a duration like 500ms, 25ms or 5m")
-    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
 
 
 def _between(low: float, high: float, text: str) -> Any:
@@ -156,6 +144,7 @@ class _Spec(_Written):
     pools: Annotated[list[_Pool], Field(min_length=1, max_length=1)]
     metrics: _Metrics = _Metrics()
     behavior: _Behavior = _Behavior()
+    schedule: Annotated[list[WrittenEvent], Field(max_length=64)] = []
     actuation: Literal["scale"] = "scale"
 
 
@@ -262,6 +251,7 @@ def _resource(body: Body, spec: _Spec) -> Resource:
                 up=_rules(spec.behavior.scale_up, DEFAULT_SCALE_UP),
                 down=_rules(spec.behavior.scale_down, DEFAULT_SCALE_DOWN),
             ),
+            schedule=scheduled(spec.schedule),
         ),
     )
 
@@ -288,13 +278,3 @@ def _rules(written: _Rules, default: ScalingRules) -> ScalingRules:
         else tuple(ScalingPolicy(policy.type, policy.value, float(policy.period_seconds)) for policy in policies),
         select=written.select_policy,
     )
-
-
-def timestamp(text: Any) -> float | None:
-    """Seconds since 1970 of a Kubernetes time; None when there is none."""
-    if not isinstance(text, str):
-        return None
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        return None

@@ -14,6 +14,8 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from foretide.forecaster.ladder import Ladder
+from foretide.forecaster.network.tier import NetworkTier
+from foretide.operator.ahead import Ahead
 from foretide.operator.clock import SystemClock
 from foretide.operator.credentials import Credentials, from_kubeconfig, in_cluster
 from foretide.operator.events import Events
@@ -24,6 +26,7 @@ from foretide.operator.kube import Kubernetes
 from foretide.operator.leader import Leader
 from foretide.operator.look import Looker
 from foretide.operator.loop import Loop, Parts
+from foretide.operator.networks import Networks
 from foretide.operator.prometheus import Prometheus
 from foretide.operator.reading import Reading
 from foretide.operator.registry import Registry
@@ -34,6 +37,7 @@ from foretide.operator.target import Targets
 from foretide.operator.telemetry import Telemetry
 from foretide.operator.turns import Turner
 from foretide.operator.watchdog import Limits, Watchdog, WatcherDeath
+from foretide.policies.flow import Forecaster
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +83,7 @@ class Operator:
         self._cluster = cluster
         self._clock = SystemClock()
         self._registry = Registry()
+        self._networks = Networks(settings.forecast) if settings.forecast.on else None
         self._telemetry = Telemetry(version=version("foretide"))
         self._leader = Leader(cluster, settings=settings.lease, identity=settings.identity, clock=self._clock, end=end)
         self._loop = Loop(self._parts(sources, services))
@@ -130,10 +135,10 @@ class Operator:
         return Parts(
             settings=settings,
             registry=self._registry,
-            targets=Targets(settings, new_forecaster=lambda: Ladder(season_s=settings.season_s)),
+            targets=Targets(settings, new_forecaster=self._forecaster),
             looker=looker,
             reading=reading,
-            turner=Turner(settings=settings, looker=looker, reading=reading, services=services),
+            turner=Turner(settings=settings, looker=looker, reading=reading, services=services, ahead=self._ahead()),
             finisher=Finisher(
                 cluster=self._cluster,
                 events=Events(self._cluster, identity=settings.identity),
@@ -145,6 +150,13 @@ class Operator:
             telemetry=self._telemetry,
             clock=self._clock,
         )
+
+    def _forecaster(self, key: Key) -> Forecaster:
+        learned = (NetworkTier(self._networks.pool, str(key)),) if self._networks else ()
+        return Ladder(season_s=self._settings.season_s, learned=learned)
+
+    def _ahead(self) -> Ahead | None:
+        return Ahead(self._networks, paths=self._settings.paths) if self._networks else None
 
     def _background(self) -> tuple[Coroutine[Any, Any, None], ...]:
         return (self._leader.run(), self._loop.run(), self._relists(), self._watchdog.run())

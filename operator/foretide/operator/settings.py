@@ -63,6 +63,34 @@ class LeaseSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ForecastSettings:
+    """Where the network of the forecaster comes from; off by default, and the ladder is whole without it."""
+
+    network: Path | None = None
+    """A folder with checked artifacts; looked at again as it changes."""
+    url: str | None = None
+    """A forecast service that answers in its place."""
+    ca_file: Path | None = None
+    timeout_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        _positive("forecast timeout", self.timeout_s)
+        if self.url is None:
+            return
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+            raise BadSettings(f"forecast url: {self.url!r}: write http(s)://HOST[:PORT][/PATH]")
+        if parts.username or parts.password:
+            raise BadSettings("forecast url: carries a user: leave it out, the service asks for none")
+        if self.network is not None:
+            raise BadSettings("forecast: both a network and a url are given: leave one of them out")
+
+    @property
+    def on(self) -> bool:
+        return self.network is not None or self.url is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one operator process. Durations are seconds."""
 
@@ -93,6 +121,7 @@ class Settings:
     health_address: str = "127.0.0.1:8080"
     metrics_address: str = "127.0.0.1:8081"
     lease: LeaseSettings = field(default_factory=LeaseSettings)
+    forecast: ForecastSettings = field(default_factory=ForecastSettings)
 
     def __post_init__(self) -> None:
         if not self.sources:

@@ -167,7 +167,13 @@ def _forecast(turn: Turn) -> Condition | None:
         return Condition("ForecastHealthy", None, "NoForecast", "not enough demand was seen to forecast from")
     if forecast.flagged:
         return Condition("ForecastHealthy", False, "Fallback", forecast.flagged)
-    return Condition("ForecastHealthy", True, "Scored" if forecast.score else "Unscored", f"model {forecast.model}")
+    return Condition("ForecastHealthy", True, "Scored" if forecast.score else "Unscored", _tiers(forecast))
+
+
+def _tiers(forecast: DemandForecast) -> str:
+    """Which tiers serve, the largest share first."""
+    shares = sorted(forecast.weights.items(), key=lambda item: -item[1])
+    return "paths come from " + ", ".join(f"{name} ({share:.0%})" for name, share in shares)
 
 
 def _conflict(turn: Turn) -> Condition | None:

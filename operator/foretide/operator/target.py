@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from foretide.forecaster.announced import Notebook
 from foretide.operator.look import Look
 from foretide.operator.pods import Starts
 from foretide.operator.registry import Entry
@@ -25,6 +26,8 @@ class Target:
     starts: Starts
     history: DemandHistory | None = None
     past_read: bool = False
+    notebook: Notebook = field(default_factory=Notebook)
+    """What events of its schedule have taught."""
     forecast: DemandForecast | None = None
     service: ServiceModel | None = None
     look: Look | None = None
@@ -48,7 +51,7 @@ class Target:
 class Targets:
     """The targets of this life, made when first needed and dropped with their resource."""
 
-    def __init__(self, settings: Settings, *, new_forecaster: Callable[[], Forecaster]) -> None:
+    def __init__(self, settings: Settings, *, new_forecaster: Callable[[Key], Forecaster]) -> None:
         self._settings = settings
         self._new_forecaster = new_forecaster
         self._targets: dict[Key, Target] = {}
@@ -58,7 +61,8 @@ class Targets:
         target = self._targets.get(entry.key)
         if target is None or target.uid != entry.uid:
             prior = ColdStart(self._settings.cold_start_median_s, self._settings.cold_start_sigma)
-            target = Target(entry.uid, Memory(now), self._new_forecaster(), Starts(prior), status=entry.status)
+            target = Target(entry.uid, Memory(now), self._new_forecaster(entry.key), Starts(prior), status=entry.status)
+            target.notebook = Notebook(season_s=self._settings.season_s)
             self._targets[entry.key] = target
         return target
 

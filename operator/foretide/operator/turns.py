@@ -3,6 +3,8 @@
 import asyncio
 import logging
 
+from foretide.forecaster.announced import Announced
+from foretide.operator.ahead import Ahead
 from foretide.operator.look import Look, Looker, Unresolved
 from foretide.operator.reading import Reading
 from foretide.operator.registry import Entry
@@ -13,7 +15,7 @@ from foretide.operator.signals import PodSeries
 from foretide.operator.status import Turn
 from foretide.operator.target import Target
 from foretide.policies.flow import Act, Mode, Trust
-from foretide.policies.turn import Sight, plan_turn, relief_turn
+from foretide.policies.turn import Sight, plan_turn, question_of, relief_turn
 
 logger = logging.getLogger(__name__)
 
@@ -21,11 +23,20 @@ logger = logging.getLogger(__name__)
 class Turner:
     """Takes turns. A turn that fails is a turn too: it holds, and says that it failed."""
 
-    def __init__(self, *, settings: Settings, looker: Looker, reading: Reading, services: Services) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        looker: Looker,
+        reading: Reading,
+        services: Services,
+        ahead: Ahead | None = None,
+    ) -> None:
         self._settings = settings
         self._looker = looker
         self._reading = reading
         self._services = services
+        self._ahead = ahead
 
     async def plan(self, entry: Entry, target: Target, series: PodSeries | None, *, now: float) -> Turn:
         """A full turn on what `series` says of the last minutes."""
@@ -62,13 +73,17 @@ class Turner:
             target.history, target.past_read = past or target.history, past is not None
         target.history = self._reading.history(series, resource=resource, target=target, look=found, now=now)
         target.service = self._services.of(resource, target.history)
+        spec, rhythm, sight = resource.spec, self._settings.rhythm, self._sight(resource, target, found, series, now)
+        if self._ahead is not None:
+            question = question_of(spec=spec, sight=sight, memory=target.memory, rhythm=rhythm)
+            await self._ahead.prepare(str(entry.key), sight.history, question)
         evidence, decision = await asyncio.to_thread(
             plan_turn,
-            spec=resource.spec,
-            sight=self._sight(resource, target, found, series, now),
+            spec=spec,
+            sight=sight,
             memory=target.memory,
-            forecaster=target.forecaster,
-            rhythm=self._settings.rhythm,
+            forecaster=Announced(target.forecaster, spec.schedule, target.notebook),
+            rhythm=rhythm,
             paths=self._settings.paths,
         )
         target.forecast = evidence.forecast

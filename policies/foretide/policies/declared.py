@@ -70,6 +70,23 @@ class Behavior:
     down: ScalingRules = DEFAULT_SCALE_DOWN
 
 
+@dataclass(frozen=True, slots=True)
+class ScheduledEvent:
+    """Demand that the owner knows of beforehand, from `start_s` to `end_s`, seconds since the Unix epoch.
+
+    `expected` is requests/s over the event, or, where `relative`, a multiple of what would come without it.
+    """
+
+    start_s: float
+    end_s: float
+    expected: float
+    relative: bool
+    confidence: float = 0.9
+    """Probability that it takes place, in (0, 1]."""
+    name: str = ""
+    """Events of one name teach each other by how much the owner's expectation is usually wrong."""
+
+
 class Mode(StrEnum):
     RECOMMEND = "Recommend"
     AUTO = "Auto"

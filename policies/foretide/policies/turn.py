@@ -5,6 +5,7 @@ from math import ceil
 from zlib import crc32
 
 from foretide.policies.decide import plan, relieve
+from foretide.policies.declared import ScheduledEvent
 from foretide.policies.flow import (
     Backlog,
     Behavior,
@@ -32,6 +33,7 @@ class TargetSpec:
     mode: Mode
     objective: Objective
     behavior: Behavior
+    schedule: tuple[ScheduledEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,13 +48,26 @@ class Sight:
     cold_start: ColdStart
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a plan asks its forecaster: how many steps of the history's grid, and which noise."""
+
+    horizon: int
+    seed: int
+
+
+def question_of(*, spec: TargetSpec, sight: Sight, memory: Memory, rhythm: Rhythm) -> Question:
+    """What `plan_turn` will ask with the same arguments."""
+    blind = _evidence(spec, sight, memory, rhythm, None)
+    return Question(ceil(planning_horizon(blind) / sight.history.step), _seed(spec.name, sight))
+
+
 def plan_turn(
     *, spec: TargetSpec, sight: Sight, memory: Memory, forecaster: Forecaster, rhythm: Rhythm, paths: int = 512
 ) -> tuple[Evidence, Decision]:
     """Forecasts over the planning horizon and plans. Deterministic in its arguments and the forecaster's past."""
-    blind = _evidence(spec, sight, memory, rhythm, None)
-    horizon = ceil(planning_horizon(blind) / sight.history.step)
-    forecast = forecaster.forecast(history=sight.history, horizon=horizon, paths=paths, seed=_seed(spec.name, sight))
+    asked = question_of(spec=spec, sight=sight, memory=memory, rhythm=rhythm)
+    forecast = forecaster.forecast(history=sight.history, horizon=asked.horizon, paths=paths, seed=asked.seed)
     evidence = _evidence(spec, sight, memory, rhythm, forecast)
     return evidence, plan(evidence)
 

@@ -1,5 +1,7 @@
 """The shipped loop in virtual time: it scales for a promise, and no fault ever makes it take capacity away."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 from shell import LLAMA, World, world
@@ -34,6 +36,16 @@ async def test_rising_demand_is_met_by_a_conditional_write() -> None:
         "starting": 0,
         "unschedulable": 0,
     }
+
+
+async def test_an_announced_event_is_met_before_demand_moves() -> None:
+    soon, later = datetime.fromtimestamp(START + 60, UTC), datetime.fromtimestamp(START + 1860, UTC)
+    event = {"start": soon.isoformat(), "end": later.isoformat(), "expectedDemand": "3x", "confidence": "1"}
+    quiet, told = busy(18.0, replicas=2), busy(18.0, replicas=2, schedule=[event])
+    await quiet.plan()
+    await told.plan()
+    assert quiet.cluster.writes == []
+    assert told.status()["pools"][0]["desired"] >= 6
 
 
 async def test_falling_demand_lowers_slowly_and_only_after_a_watched_window() -> None:

@@ -7,7 +7,8 @@ import pytest
 import yaml
 from twins import resource
 
-from foretide.operator.resource import PAUSED, parse, seconds
+from foretide.operator.resource import PAUSED, parse
+from foretide.operator.times import seconds
 from foretide.policies.flow import DEFAULT_SCALE_DOWN, LatencyTarget, Mode, ScalingPolicy, ScalingSelect
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "inferenceautoscaler.yaml"

@@ -1,0 +1,81 @@
+"""Which competitors there are, by name, and how each wants to be run.
+
+Names with a colon are somebody else's: `package.module:attribute` is imported and has to be a `Model`, or something
+that gives one when it is called without arguments. That is the door for Chronos-2, TimesFM or Toto where their weights
+are at hand.
+
+What is NOT promised: that a name's library is installed. `NotInstalled` says what to install.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+from foretide.forecaster.evaluate.baselines.pooled import Pooled
+from foretide.forecaster.evaluate.baselines.simple import SIMPLE
+from foretide.forecaster.evaluate.baselines.tiers import TIERS
+from foretide.forecaster.evaluate.model import Model
+
+
+class NoSuchModel(ValueError):
+    """The name is nobody's; the message lists those that exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A competitor. One that `learns` is fitted several times and with several seeds; others would not change by it."""
+
+    name: str
+    opened: Callable[[], Model]
+    learns: bool = False
+    simple: bool = False
+    """A rule without a model: the best of these is the bar."""
+    heavy: bool = False
+    """Takes minutes per series: not part of `all`, only of `everything`."""
+
+
+def _entries() -> dict[str, Entry]:
+    rules = [Entry(rule.name, lambda rule=rule: rule, simple=True) for rule in SIMPLE]  # type: ignore[misc]
+    tiers = [Entry(tier.name, lambda tier=tier: tier) for tier in TIERS]  # type: ignore[misc]
+    return {entry.name: entry for entry in [*rules, *tiers, Entry("pooled", Pooled), *LEARNERS]}
+
+
+LEARNERS: tuple[Entry, ...] = ()
+ENTRIES: dict[str, Entry] = _entries()
+SIMPLE_NAMES = tuple(entry.name for entry in ENTRIES.values() if entry.simple)
+
+
+def chosen(names: str) -> list[Entry]:
+    """The entries that a comma-separated list asks for; `all` are those that run in seconds. Raises NoSuchModel."""
+    found: dict[str, Entry] = {}
+    for name in [name.strip() for name in names.split(",") if name.strip()]:
+        for entry in _asked(name):
+            found[entry.name] = entry
+    if not found:
+        raise NoSuchModel(f"name at least one of {', '.join(ENTRIES)}")
+    return list(found.values())
+
+
+def _asked(name: str) -> list[Entry]:
+    if name in {"all", "everything"}:
+        return [entry for entry in ENTRIES.values() if name == "everything" or not entry.heavy]
+    if name == "simple":
+        return [entry for entry in ENTRIES.values() if entry.simple]
+    if name in ENTRIES:
+        return [ENTRIES[name]]
+    if ":" in name:
+        return [Entry(name, lambda: plugged(name), learns=True)]
+    raise NoSuchModel(f"there is no {name}; there are {', '.join(ENTRIES)}, and `module:attribute`")
+
+
+def plugged(name: str) -> Model:
+    """The model at `module:attribute`. Raises NoSuchModel where there is none."""
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise NoSuchModel(f"{name}: {error}") from error
+    model = found() if isinstance(found, type) or not hasattr(found, "fit") else found
+    if not callable(getattr(model, "fit", None)):
+        raise NoSuchModel(f"{name} has no fit(); see foretide.forecaster.evaluate.model")
+    return model  # type: ignore[no-any-return]
