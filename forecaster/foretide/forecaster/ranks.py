@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from foretide.forecaster.past import Indices
 from foretide.policies.flow import Floats
 
 REACH = 2.0
@@ -38,7 +39,7 @@ class Sketch:
         rank = np.where((below == len(self.ranks)) | (upto == 0), self._outside(outcome, below > 0), rank)
         return np.where(np.isfinite(outcome), np.clip(rank, -REACH, 1.0 + REACH), np.nan)
 
-    def _between(self, outcome: Floats, below: Floats) -> Floats:
+    def _between(self, outcome: Floats, below: Indices) -> Floats:
         """Linear between the neighbours; whatever where there is none."""
         last = len(self.ranks) - 1
         left, right = np.clip(below - 1, 0, last), np.clip(below, 0, last)
