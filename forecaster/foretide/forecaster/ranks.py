@@ -38,6 +38,13 @@ class Sketch:
         rank = np.where((below == len(self.ranks)) | (upto == 0), self._outside(outcome, below > 0), rank)
         return np.where(np.isfinite(outcome), np.clip(rank, -REACH, 1.0 + REACH), np.nan)
 
+    def at(self, rank: float) -> Floats:
+        """The value (...) at a rank within the sample."""
+        place = float(np.interp(rank, self.ranks, np.arange(len(self.ranks))))
+        left = int(place)
+        right = min(left + 1, len(self.ranks) - 1)
+        return np.asarray(self.values[left] + (place - left) * (self.values[right] - self.values[left]))
+
     def _between(self, outcome: Floats, below: Floats) -> Floats:
         """Linear between the neighbours; whatever where there is none."""
         last = len(self.ranks) - 1
