@@ -39,7 +39,7 @@ NAB = {"elb_request_count_8c0756": 300.0, "nyc_taxi": 1800.0}
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
     name: str
-    values: Floats
+    table: Floats
     step: float
     horizon: int
     context: int
@@ -102,14 +102,14 @@ def driven(case: Case, origins: int) -> dict[str, dict[str, float]]:
     ladder = Watched(calibration=True)
     rows: dict[str, list[dict[str, float]]] = {"drawn": [], "served": []}
     alarms = 0
-    for end in list(range(case.context, len(case.values) - case.horizon, case.every))[:origins]:
+    for end in list(range(case.context, len(case.table) - case.horizon, case.every))[:origins]:
         begin = end - case.context
-        told = DemandHistory(begin * case.step, case.step, frozen(case.values[begin:end]), Trust.FRESH)
+        told = DemandHistory(begin * case.step, case.step, frozen(case.table[begin:end]), Trust.FRESH)
         made = ladder.forecast(history=told, horizon=case.horizon, paths=PATHS, seed=end)
         if made is None or made.flagged:
             continue
         alarms = made.reliability.alarms if made.reliability else 0
-        actual, work = case.values[end : end + case.horizon], 1.0 / np.maximum(told.values.mean(axis=0), 1e-12)
+        actual, work = case.table[end : end + case.horizon], 1.0 / np.maximum(case.table[begin:end].mean(axis=0), 1e-12)
         pooled = np.concatenate([ladder.drawn[name][: round(w * PATHS)] for name, w in made.weights.items()])
         rows["drawn"].append(scored(pooled, actual, work))
         rows["served"].append(scored(made.paths, actual, work))
