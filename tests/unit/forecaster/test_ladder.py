@@ -218,7 +218,7 @@ def test_a_learned_tier_that_is_worse_gets_nothing_and_changes_nothing(history: 
 
 
 def test_a_learned_tier_may_not_take_anothers_name(days: Days) -> None:
-    with pytest.raises(ValueError, match="learned: .*last-72.*: give names that no other tier has"):
+    with pytest.raises(ValueError, match=r"learned: .*last-72.*: give names that no other tier has"):
         Ladder(learned=[Told(days(5), name="last-72")])
 
 
