@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.random import Generator
 
+from foretide.forecaster.calibrator import Calibration
 from foretide.forecaster.ladder import Ladder
 from foretide.forecaster.past import Past, past_of
 from foretide.forecaster.scoring import crps
@@ -154,7 +155,7 @@ def test_bad_input_gives_a_flagged_fallback_or_nothing(name: str) -> None:
 def test_calibration_and_a_hostile_tier_break_nothing_whatever_the_clock_does(
     *, values: Floats, step: float, horizon: int, clock: list[int], seed: int
 ) -> None:
-    ladder = Ladder(season_s=40 * step, calibration=True, learned=[Hostile()])
+    ladder = Ladder(season_s=40 * step, calibration=Calibration(drift=True), learned=[Hostile()])
     end = max(1, len(values) // 2)
     for jump in clock:
         end = min(max(0, end + jump), len(values))

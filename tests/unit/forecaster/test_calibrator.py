@@ -49,10 +49,10 @@ def test_nothing_is_said_before_anything_matured() -> None:
 
 
 def test_a_break_is_noticed_and_told_for_a_while_and_right_forecasts_raise_no_alarm() -> None:
-    calm, none = lived(Calibration(), spread=0.2, turns=150)
+    calm, none = lived(Calibration(drift=True), spread=0.2, turns=150)
     assert not any(none)
     assert calm.reliability().drift == ""  # type: ignore[union-attr]
-    broken, alarms = lived(Calibration(), spread=0.2, turns=150, break_at=120)
+    broken, alarms = lived(Calibration(drift=True), spread=0.2, turns=150, break_at=120)
     assert not any(alarms[:120])
     assert any(alarms[120:140])
     told = broken.reliability()
