@@ -46,7 +46,8 @@ class Ladder:
 
     `season_s` is the length of the period after which demand looks alike, in seconds. `learned` are further tiers, on
     probation until they win; whatever they answer or raise does no harm. `calibration` says which parts of the online
-    calibration are on; True is those that are on by default, False none. Raises ValueError where a learned tier's name is taken.
+    calibration are on; True is those that are on by default, False none. Raises ValueError where a learned tier's name
+    is taken.
     """
 
     def __init__(
