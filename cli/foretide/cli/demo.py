@@ -4,7 +4,6 @@ Promised: the same seed gives the same figures, except for wall times. NOT promi
 is what came out, and the rival runs with the settings that its users would begin with.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from foretide.cli.problems import BadInput
+from foretide.cli.replay import cache_folder, into, writable
 
 if TYPE_CHECKING:
     from foretide.cli.report import Story
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from foretide.simulator.scenario import Scenario
 
 POLICIES = ("foretide", "hpa", "hpa-concurrency")
-CACHE = Path("~/.cache/foretide")
 DAY_S = 4 * 3600.0
 DAYS_BEFORE = 2.0
 """Generated days whose demand is known beforehand, so that yesterday can teach something."""
@@ -55,14 +53,15 @@ def demo(
 
     Writes report.html, summary.json and decisions.jsonl to DIR.
     """
-    folder = _folder(out)
+    folder = writable(out)
     console = Console()
     began = time.perf_counter()
     bench = prepared(seed=seed, console=console)
     runs = race(bench, view=_view(console, live=live, end=bench.duration_s), pace=paced(speed))
     found = found_of(bench, runs, seconds=time.perf_counter() - began)
     story = story_of(found, again=f"foretide demo --seed {seed}")
-    _write(found, story, folder)
+    with into(folder):
+        _write(found, story, folder)
     _say(story, folder / "report.html", console)
 
 
@@ -93,17 +92,7 @@ def prepared(*, seed: int, console: Console) -> "Bench":
     from foretide.simulator.bench import prepare
 
     with console.status("measuring what one replica can carry, on the simulated engine"):
-        return prepare(scenario(), seed=seed, cache=_cache())
-
-
-def _cache() -> Path | None:
-    """Where measured capacities are kept; None where nothing can be written, which costs a few seconds each time."""
-    try:
-        folder = CACHE.expanduser()
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):
-        return None
-    return folder if os.access(folder, os.W_OK) else None
+        return prepare(scenario(), seed=seed, cache=cache_folder())
 
 
 def race(bench: "Bench", *, view: "View", pace: Callable[[float], None]) -> "tuple[PolicyRun, ...]":
@@ -186,11 +175,3 @@ def _say(story: "Story", report: Path, console: Console) -> None:
         table.add_row(label, *cells)
     console.print(table, highlight=False)
     console.print(f"\nThe whole story: {report}", highlight=False, soft_wrap=True)
-
-
-def _folder(out: Path) -> Path:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(field="--out", value=out, fix=f"{error.strerror}; name a folder that can be written") from error
-    return out

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from foretide.cli.problems import BadInput
-from foretide.cli.replay import Format, _folder
+from foretide.cli.replay import Format, writable
 
 if TYPE_CHECKING:
     from foretide.forecaster.evaluate.baselines.catalogue import Entry
@@ -117,7 +117,7 @@ def evaluate_command(  # noqa: PLR0913 (every option of the command is an argume
         protocol, context=context, horizon=horizon, part=part, every=every, fits=fits, seeds=seeds, paths=paths
     )
     terms = _in_unit(terms, scale, len(names))
-    found = _Comparison(series=series, read=read, terms=terms, history=history, out=_folder(out))
+    found = _Comparison(series=series, read=read, terms=terms, history=history, out=writable(out))
     found.run(_entries(models), explicit=not {"all", "everything"} & set(models.split(",")))
     found.write(plots=plots)
     _print(found.summary, output)

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from foretide.cli.problems import BadInput
-from foretide.cli.replay import CACHE, Format, in_one_line
+from foretide.cli.replay import Format, cache_folder, in_one_line, into, writable
 
 if TYPE_CHECKING:
     from foretide.simulator.frontier import Curve, Frontier
@@ -79,7 +79,8 @@ def frontier_command(  # noqa: PLR0913 (every option of the command is an argume
         )
         found = _found(scenario, question, workers=Workers(jobs, scheduler), out=out)
     told = as_json(found)
-    _write(found, told, out=out)
+    with into(out):
+        _write(found, told, out=out)
     _print(found, told, output)
 
 
@@ -107,12 +108,9 @@ def _found(path: Path, question: "Question", *, workers: "Workers", out: Path) -
     from foretide.simulator.scenario import load_scenario
 
     loaded = load_scenario(path)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(field="--out", value=out, fix=f"{error.strerror}; name a folder that can be written") from error
+    writable(out)
     with _progress() as told:
-        return frontier(loaded, question, workers=workers, cache=CACHE.expanduser(), progress=told)
+        return frontier(loaded, question, workers=workers, cache=cache_folder(), progress=told)
 
 
 @contextmanager

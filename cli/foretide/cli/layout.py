@@ -65,8 +65,8 @@ class Laid:
             if value is not None and option not in BELONG[self.layout]:
                 others = " or ".join(name for name, belong in BELONG.items() if option in belong)
                 raise BadInput(field=option, value=value, fix=f"needs --layout {others}; this one is {self.layout}")
-        if self.link_gbps is not None and not self.link_gbps > 0:
-            raise BadInput(field="--link-gbps", value=self.link_gbps, fix="give gigabits per second above 0")
+        if self.link_gbps is not None and not 0 < self.link_gbps < float("inf"):
+            raise BadInput(field="--link-gbps", value=self.link_gbps, fix="give finite gigabits per second above 0")
 
     def serve(self, deployment: "Deployment", trace: "RequestTrace") -> "RequestOutcome":
         """The whole trace on replicas that are ready from the start. Raises ValueError for what never fits."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version as installed_version
 from pathlib import PurePath
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -79,6 +79,23 @@ def _refuse(message: str) -> int:
     return BAD_INPUT
 
 
+def _complaint(problem: typer.TyperException, name: str) -> str:
+    """Of wrong usage: the option, the value as it was typed, and the help of the very command."""
+    context, option, told = (getattr(problem, each, None) for each in ("ctx", "param", "__cause__"))
+    message = problem.format_message()
+    if option is not None and told is not None and hasattr(told, "errors"):
+        given = told.errors()[0]["input"]
+        message = f"{_typed(option)}: {given}: {problem.message.removeprefix('Value error, ').removeprefix('Input ')}"
+    return f"{message.removesuffix('.')}. See `{context.command_path if context else name} --help`."
+
+
+def _typed(option: Any) -> str:
+    """An option by its long name, an argument by that of the help."""
+    if option.param_type_name == "option":
+        return max(map(str, option.opts), key=len)
+    return str(option.get_error_hint()).strip("'")
+
+
 def run(arguments: Sequence[str] | None = None) -> None:
     """The entry of `foretide` and `kubectl foretide`; ends the process with the command's exit code."""
     name = program_name(sys.argv[0])
@@ -88,9 +105,10 @@ def run(arguments: Sequence[str] | None = None) -> None:
     except BadInput as problem:
         code = _refuse(str(problem))
     except typer.TyperException as problem:
-        message = problem.format_message()
         # an empty message means that the help has just been printed (no_args_is_help)
-        code = _refuse(f"{message} See `{name} --help`.") if message else BAD_INPUT
+        code = _refuse(_complaint(problem, name)) if problem.format_message() else BAD_INPUT
+    except MemoryError as problem:
+        code = _refuse(f"memory: {problem or 'not enough'}: take fewer or shorter requests, or a larger machine")
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     sys.exit(code if isinstance(code, int) else 0)

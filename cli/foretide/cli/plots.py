@@ -53,6 +53,10 @@ RC: Any = {
 }
 
 
+SHORTEST = 1 / 60
+"""Hours that an axis shows at least: a trace of one moment is a minute wide."""
+
+
 def thinned(*, x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """At most about MOST_POINTS points; of each stretch the lowest and the highest stay, so that no spike is lost."""
     if len(x) <= MOST_POINTS:
@@ -69,7 +73,13 @@ def smoothed(*, x: Floats, y: Floats, width: float) -> tuple[Floats, Floats]:
     """Means over even stretches of `width` (same unit as x), placed at the middle of each stretch."""
     bins = np.floor(x / width).astype(int)
     starts = np.unique(bins)
-    return (starts + 0.5) * width, np.array([float(np.nanmean(y[bins == start])) for start in starts])
+    return (starts + 0.5) * width, np.array([_mean(y[bins == start]) for start in starts])
+
+
+def _mean(values: Floats) -> float:
+    """Of those that are known; NaN where none is."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def _styled(draw: Callable[P, str]) -> Callable[P, str]:
@@ -136,8 +146,8 @@ def demand_figure(*, runs: Sequence[PolicyRun], carried: Callable[[Floats], Floa
         (line,) = axes.plot(x, y, color=_tone(run, runs).light, drawstyle="steps-post", label=f"{run.policy} carries")
         line.set(lw=1.2, zorder=2 + (run is runs[0]))
     _shade(axes, runs[0])
-    top = min(axes.get_ylim()[1], 2.2 * float(demand.max()))
-    axes.set(ylabel="requests/s", xlabel="hours", ylim=(0, top), xlim=(0, seen.at[-1] / HOUR))
+    top = min(axes.get_ylim()[1], 2.2 * float(np.nanmax([*demand, 0.0])) or 1.0)
+    axes.set(ylabel="requests/s", xlabel="hours", ylim=(0, top), xlim=(0, max(seen.at[-1] / HOUR, SHORTEST)))
     _legend(axes, columns=3)
     return _svg(figure, title="Demand, forecast and capacity over time")
 
@@ -174,7 +184,7 @@ def replicas_figure(runs: Sequence[PolicyRun]) -> str:
         axes.fill_between(hours, ready, both, step="post", color=BROKEN.light, alpha=0.4, lw=0, label="starting")
         axes.plot(hours, desired, color=tone, drawstyle="steps-post", lw=1.3, label="desired")
         _shade(axes, run)
-        axes.set(ylabel="replicas", ylim=(0, highest * 1.08), xlim=(0, hours[-1]))
+        axes.set(ylabel="replicas", ylim=(0, highest * 1.08), xlim=(0, max(hours[-1], SHORTEST)))
         axes.set_title(run.policy, loc="right", color=tone, fontweight="bold")
         axes.locator_params(axis="y", integer=True, nbins=5)
     _legend(panels[0])

@@ -7,11 +7,15 @@ LONGEST_VALUE = 120
 
 
 class BadInput(Exception):
-    """Raised by commands; `run` prints it as `foretide: FIELD: VALUE: FIX` and exits with 2."""
+    """Raised by commands; `run` prints it as `foretide: FIELD: VALUE: FIX` and exits with 2.
+
+    A `value` of None is left out: nothing was given, or the fault is in several fields at once.
+    """
 
     def __init__(self, *, field: str, value: object, fix: str) -> None:
-        shown = " ".join(str(value).split())
+        shown = "" if value is None else " ".join(str(value).split())
         if len(shown) > LONGEST_VALUE:
             shown = shown[: LONGEST_VALUE - 1] + "…"
         self.field, self.value, self.fix = field, shown, " ".join(fix.split())
-        super().__init__(f"{self.field}: {self.value or '(empty)'}: {self.fix}")
+        said = "" if value is None else f"{self.value or '(empty)'}: "
+        super().__init__(f"{self.field}: {said}{self.fix}")

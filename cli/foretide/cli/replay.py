@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from foretide.simulator.replay import Replay
 
 CACHE = Path("~/.cache/foretide")
+UNWRITABLE = "name a folder that can be written"
 EXAMPLE = (
     "Example: foretide replay docs/scenarios/azure2023-conv.yaml --policy static,hpa,foretide,oracle --out out/azure"
 )
@@ -61,7 +63,8 @@ def replay_command(
     names = [name.strip() for given in policy for name in given.split(",") if name.strip()]
     with in_one_line():
         found = _replayed(scenario, names, out=out, seed=seed, train_until=train_until)
-    _write_report(found, out=out, again=_again(scenario, names, out, seed, train_until))
+    with into(out):
+        _write_report(found, out=out, again=_again(scenario, names, out, seed, train_until))
     _print(found.summary, output)
 
 
@@ -72,14 +75,14 @@ def _replayed(path: Path, names: list[str], *, out: Path, seed: int, train_until
     check_policies(names)
     until = None if train_until is None else _moment(train_until)
     loaded = load_scenario(path)
-    with _progress() as told:
+    with _progress() as told, into(out):
         return replay(
             loaded,
             policies=names,
             seed=seed,
-            out=_folder(out),
+            out=writable(out),
             train_until=until,
-            cache=CACHE.expanduser(),
+            cache=cache_folder(),
             progress=told,
         )
 
@@ -97,7 +100,7 @@ def in_one_line() -> Iterator[None]:
     except BadScenario as error:
         first, *others = error.problems
         also = f" (also wrong: {'; '.join(str(problem) for problem in others)})" if others else ""
-        raise BadInput(field=first.field, value=first.value, fix=first.fix + also) from error
+        raise BadInput(field=first.field, value=first.value or None, fix=first.fix + also) from error
     except UnknownPolicy as error:
         raise BadInput(field="--policy", value=error.name, fix=error.fix) from error
     except BadPolicy as error:
@@ -116,12 +119,31 @@ def _moment(text: str) -> float:
         raise BadInput(field="--train-until", value=text, fix=str(error)) from error
 
 
-def _folder(out: Path) -> Path:
+def writable(out: Path) -> Path:
+    """The folder of `--out`, made if needed, before anything is computed for it. Raises BadInput."""
     try:
         out.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=out):
+            return out
     except OSError as error:
-        raise BadInput(field="--out", value=out, fix=f"{error.strerror}; name a folder that can be written") from error
-    return out
+        raise BadInput(field="--out", value=out, fix=f"{error.strerror}; {UNWRITABLE}") from error
+
+
+@contextmanager
+def into(out: Path) -> Iterator[None]:
+    """Turns what a disk refuses in the end, full or gone, into BadInput."""
+    try:
+        yield
+    except OSError as error:
+        raise BadInput(field="--out", value=out, fix=f"{error.strerror or error}; {UNWRITABLE}") from error
+
+
+def cache_folder() -> Path | None:
+    """Where measured capacities are kept; None where nothing can be written, which costs the time to measure them."""
+    try:
+        return writable(CACHE.expanduser())
+    except (BadInput, RuntimeError):  # no home of that user
+        return None
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from rich.table import Table
 from foretide.cli.layout import Laid, Layout
 from foretide.cli.problems import BadInput
 from foretide.cli.profile import Profiles, deployed, known_profile
-from foretide.cli.replay import Format, in_one_line
+from foretide.cli.replay import Format, in_one_line, into, writable
 
 if TYPE_CHECKING:
     from foretide.simulator.fleet import RequestOutcome
@@ -33,6 +33,7 @@ EXAMPLE = (
     " --calibrate measured.csv --calibrate-first 60 --out out/simulated"
 )
 TIMES = ("ttft_s", "tpot_s", "e2e_s")
+MOST_REPLICAS = 1000
 FIGURES = ("mean", "p50", "p90", "p99")
 
 
@@ -58,7 +59,8 @@ def simulate_command(  # noqa: PLR0913 (one for each option)
     ],
     tp: Annotated[int, typer.Option("--tp", min=1, help="GPUs per replica (tensor parallelism).")] = 1,
     replicas: Annotated[
-        int | None, typer.Option("--replicas", min=1, help="Replicas behind one door.", show_default="1")
+        int | None,
+        typer.Option("--replicas", min=1, max=MOST_REPLICAS, help="Replicas behind one door.", show_default="1"),
     ] = None,
     routing: Annotated[
         str | None,
@@ -73,10 +75,16 @@ def simulate_command(  # noqa: PLR0913 (one for each option)
         Layout, typer.Option("--layout", help="Prompts and generation together, in two pools, or in shares of a GPU.")
     ] = Layout.AGGREGATED,
     prefill_replicas: Annotated[
-        int | None, typer.Option("--prefill-replicas", metavar="P", min=1, help="Disaggregated.", show_default="1")
+        int | None,
+        typer.Option(
+            "--prefill-replicas", metavar="P", min=1, max=MOST_REPLICAS, help="Disaggregated.", show_default="1"
+        ),
     ] = None,
     decode_replicas: Annotated[
-        int | None, typer.Option("--decode-replicas", metavar="D", min=1, help="Disaggregated.", show_default="1")
+        int | None,
+        typer.Option(
+            "--decode-replicas", metavar="D", min=1, max=MOST_REPLICAS, help="Disaggregated.", show_default="1"
+        ),
     ] = None,
     link_gbps: Annotated[
         float | None, typer.Option("--link-gbps", help="Into each decode replica, gigabits/s.", show_default="200")
@@ -126,6 +134,7 @@ def simulate_command(  # noqa: PLR0913 (one for each option)
     )
     with in_one_line():
         trace, names = _trace(requests)
+        writable(out)
         if prefix_cache and trace.blocks is None:
             raise BadInput(field="--prefix-cache", value=requests.name, fix="needs hash_ids of prompts in this file")
         speed = _speed(deployment, speed_factor, calibrate, first=calibrate_first, replicas=replicas or 1)
@@ -157,14 +166,12 @@ def _check_routing(name: str | None) -> None:
 
 def _trace(path: Path) -> tuple["RequestTrace", list[Any]]:
     """The requests and what they are called: the file's `request_id` where it has one, else their row from 0 on."""
-    import pandas as pd
-
-    from foretide.simulator.requests import read_requests
+    from foretide.simulator.requests import read_requests, read_table
 
     trace = read_requests(path)
     names: list[Any] = list(range(len(trace)))
     if not path.name.endswith((".jsonl", ".jsonl.gz")):
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        table = read_table(path)
         names = table["request_id"].tolist() if "request_id" in table.columns else names
     return trace, names
 
@@ -241,12 +248,9 @@ def _write(
             **{name: getattr(found, name) for name in TIMES},
         }
     )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
+    with into(out):
         table.to_parquet(out / "requests.parquet", index=False)
         (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise BadInput(field="--out", value=out, fix=f"{error.strerror}; name a folder that can be written") from error
 
 
 def _print(summary: dict[str, Any], output: Format, *, shown: str) -> None:

@@ -41,9 +41,14 @@ def _checked(place: str, document: Any) -> int:
         return _told(place, [f"kind: {kind}: expected {KIND}"])
     if document.get("apiVersion") != API_VERSION:
         return _told(place, [f"apiVersion: {document.get('apiVersion')}: expected {API_VERSION}"])
-    name = (document.get("metadata") or {}).get("name")
+    meta = document.get("metadata") or {}
+    if not isinstance(meta, dict):
+        return _told(place, [f"metadata: {meta!r}: write fields, like {{name: llama}}"])
+    name = meta.get("name")
     if not name:
         return _told(place, ["metadata.name: missing; it is required"])
+    if not isinstance(name, str):
+        return _told(place, [f"metadata.name: {name!r}: is no text; write it in quotes"])
     problems = parse(document, strict=True).problems
     if not problems:
         typer.echo(f"{place}: {name} is valid")
@@ -69,4 +74,12 @@ def _documents(file: Path) -> Iterator[Any]:
     if not documents:
         raise BadInput(field="FILE", value=file, fix="is empty; write an InferenceAutoscaler into it")
     for document in documents:
-        yield from document["items"] if isinstance(document, dict) and document.get("kind") == "List" else [document]
+        listed = isinstance(document, dict) and document.get("kind") == "List"
+        yield from _listed(file, document) if listed else [document]
+
+
+def _listed(file: Path, document: dict[str, Any]) -> list[Any]:
+    items = document.get("items")
+    if not isinstance(items, list):
+        raise BadInput(field="items", value=items, fix=f"write a list of resources into {file}")
+    return items

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.random import default_rng
 
 from foretide.forecaster.calibration import Remap
-from foretide.forecaster.conformal import TARGET, AdaptiveLevel, peaks, stretched
+from foretide.forecaster.conformal import PEAK_TARGETS, AdaptiveStretch, peaks, stretched
 from foretide.forecaster.drift import SkillSum, Wager
 from foretide.forecaster.past import Past
 from foretide.forecaster.ranks import Sketch, sketch
@@ -21,11 +21,12 @@ from foretide.policies.flow import REQUESTS, Floats, Reliability
 
 RECENT = 30
 """Origins that the remap keeps after an alarm, and for whose number the gain stays raised."""
-EAGER = 3.0
+EAGER = 2.0
 """Factor on the gain after an alarm."""
-WIDENED = 0.03
-"""Rank by which an alarm raises the level of the peak at once."""
+WIDENED, WIDEST = 0.1, 0.7
+"""Log-stretch that an alarm adds to the peak at once, and above which it adds none."""
 HALF_LIFE = 500.0
+REPORTED = PEAK_TARGETS.index(0.95)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,14 @@ class Calibration:
 
     remap: bool = True
     conformal: bool = True
-    drift: bool = True
+    drift: bool = False
+    """Off: CRPS was worse on both development series on which alarms went off."""
     pooling: bool = True
     """Off: all paths come from the tier with the largest weight."""
-    gain: float = 0.02
-    """Of the peak's level, for each horizon that has passed."""
+    gain: float = 0.1
+    """Of the peak's log-stretches, for each horizon that has passed."""
+    step_gain: float = 0.1
+    """Of the log-stretches at every step."""
     memory: int = 300
     work: tuple[float, float, float] | None = None
     """Work of one request, prompt token and output token; None: each in units of its own mean."""
@@ -52,13 +56,12 @@ class Issued:
     pooled: Sketch
     """Before the remap: (M, H, 3)."""
     served: Sketch
-    """Requests/s as served: (M, H)."""
-    peak: Sketch
-    """Peak work before the stretch: (M,)."""
-    peak95: float
-    """As served."""
+    """As served: (M, H, 3)."""
+    peaks: Sketch
+    """Peak work as served: (M,)."""
     work: Floats
-    level: float
+    logs: Floats
+    """Of the peak, as they were in force."""
 
 
 @dataclass(slots=True)
@@ -78,7 +81,7 @@ class Calibrator:
 
     parts: Calibration
     _remap: Remap = field(init=False, repr=False)
-    _level: AdaptiveLevel = field(init=False, repr=False)
+    _peak: AdaptiveStretch = field(init=False, repr=False)
     _wager: Wager = field(default_factory=Wager, repr=False)
     _skill: SkillSum = field(default_factory=SkillSum, repr=False)
     _tally: _Tally = field(default_factory=_Tally, repr=False)
@@ -90,24 +93,21 @@ class Calibrator:
 
     def __post_init__(self) -> None:
         self._remap = Remap(memory=self.parts.memory)
-        self._level = AdaptiveLevel(gain=self.parts.gain)
+        self._peak = AdaptiveStretch(PEAK_TARGETS, gain=self.parts.gain)
 
     def applied(self, pooled: Floats, *, past: Past, bound: Floats) -> tuple[Floats, Issued]:
         """Served paths (K, H, 3), within [0, bound], and what is to be remembered of them."""
         work = self._work(past)
-        moved = np.clip(self._remap.applied(pooled), 0.0, bound) if self.parts.remap else pooled
-        level = self._level.level
-        served = moved
+        served = np.clip(self._remap.applied(pooled), 0.0, bound) if self.parts.remap else pooled
         if self.parts.conformal:
-            served = np.clip(stretched(moved, work, target=TARGET, level=level), 0.0, bound)
+            served = np.clip(stretched(served, work, control=self._peak), 0.0, bound)
         return served, Issued(
             made_at=past.end,
             pooled=sketch(pooled),
-            served=sketch(served[:, :, REQUESTS]),
-            peak=sketch(peaks(moved, work)),
-            peak95=float(np.quantile(peaks(served, work), TARGET)),
+            served=sketch(served),
+            peaks=sketch(peaks(served, work), kept=len(served)),
             work=work,
-            level=level,
+            logs=self._peak.logs,
         )
 
     def add(self, issued: Issued, actual: Floats, *, share: float, pooled: float, reference: float) -> bool:
@@ -116,21 +116,17 @@ class Calibrator:
         `share` is how much of a horizon lies between forecasts, `pooled` and `reference` are the CRPS of both.
         """
         tie = float(default_rng(abs(int(issued.made_at))).random())
-        self._remap.add(issued.pooled.rank(actual, tie=tie))
-        self._count(issued, actual)
         self._origins += 1
-        gain = self.parts.gain * share * (EAGER if self._alert else 1.0)
         self._alert = max(0, self._alert - 1)
         self._drift = self._drift if self._alert else ""
+        eager = share * (EAGER if self._alert else 1.0)
+        served = issued.served.rank(actual, tie=tie)
+        self._remap.add(pooled=issued.pooled.rank(actual, tie=tie), served=served, gain=self.parts.step_gain * eager)
+        self._count(issued, actual)
         if np.isfinite(actual).all():
-            rank = float(issued.peak.rank((actual @ issued.work).max(), tie=tie))
-            self._level.add(exceeded=self._level.exceeded_by(rank, level=issued.level), gain=gain)
-        first = Sketch(issued.served.values[:, 0], issued.served.ranks).rank(actual[0, REQUESTS], tie=tie)
-        odd = self.parts.drift and bool(np.isfinite(first)) and self._wager.add(float(first))
-        lost = self.parts.drift and self._skill.add(pooled=pooled, reference=reference, share=share)
-        if odd or lost:
-            self._alarm("outcomes no longer fall where forecasts said" if odd else "the pool lost to its reference")
-        return odd or lost
+            rank = issued.peaks.rank((actual @ issued.work).max(), tie=tie).reshape(1)
+            self._peak.add(self._peak.beyond(rank, logs=issued.logs)[0], gain=self.parts.gain * eager)
+        return self._noticed(float(served[0, REQUESTS]), share, pooled, reference)
 
     def reliability(self) -> Reliability | None:
         """None before anything matured."""
@@ -141,7 +137,7 @@ class Calibrator:
             coverage80=tally.inside80 / tally.mass,
             coverage95=tally.inside95 / tally.mass,
             peak_exceeded=tally.above / tally.peak_mass if tally.peak_mass else 0.0,
-            peak_level=self._level.level,
+            peak_stretch=float(np.exp(self._peak.logs[REPORTED])),
             origins=self._origins,
             alarms=self._alarms,
             drift=self._drift,
@@ -154,26 +150,26 @@ class Calibrator:
         keep, tally = 0.5 ** (1.0 / HALF_LIFE), self._tally
         requests = actual[:, REQUESTS]
         known = np.isfinite(requests)
-        ends = [_at(issued.served, rank) for rank in (0.1, 0.9, 0.025, 0.975)]
+        low95, low80, high80, high95 = (issued.served.at(rank)[:, REQUESTS] for rank in (0.025, 0.1, 0.9, 0.975))
         tally.mass = keep * tally.mass + float(known.mean())
-        tally.inside80 = keep * tally.inside80 + float(((ends[0] <= requests) & (requests <= ends[1])).mean())
-        tally.inside95 = keep * tally.inside95 + float(((ends[2] <= requests) & (requests <= ends[3])).mean())
+        tally.inside80 = keep * tally.inside80 + float(((low80 <= requests) & (requests <= high80)).mean())
+        tally.inside95 = keep * tally.inside95 + float(((low95 <= requests) & (requests <= high95)).mean())
         if known.all():
             tally.peak_mass = keep * tally.peak_mass + 1.0
-            tally.above = keep * tally.above + float((actual @ issued.work).max() > issued.peak95)
+            tally.above = keep * tally.above + float((actual @ issued.work).max() > issued.peaks.at(0.95))
+
+    def _noticed(self, first: float, share: float, pooled: float, reference: float) -> bool:
+        """Wagers on the rank of the first step, whose outcomes do not overlap, and sums up the skill."""
+        odd = self.parts.drift and bool(np.isfinite(first)) and self._wager.add(first)
+        lost = self.parts.drift and self._skill.add(pooled=pooled, reference=reference, share=share)
+        if odd or lost:
+            self._alarm("outcomes no longer fall where forecasts said" if odd else "the pool lost to its reference")
+        return odd or lost
 
     def _alarm(self, why: str) -> None:
         """Widens at once, forgets what came before, and learns faster for a while."""
         self._alarms += 1
         self._drift, self._alert = why, RECENT
         self._remap.forget(keep=RECENT)
-        self._level.level = max(self._level.level, min(self._level.level + WIDENED, 1.0))
+        self._peak.logs = np.maximum(self._peak.logs, np.minimum(self._peak.logs + WIDENED, WIDEST))
         self._wager.restart()
-
-
-def _at(drawn: Sketch, rank: float) -> Floats:
-    """The value at a rank between the sketch's order statistics: (...)."""
-    place = float(np.interp(rank, drawn.ranks, np.arange(len(drawn.ranks))))
-    left = int(place)
-    right = min(left + 1, len(drawn.ranks) - 1)
-    return np.asarray(drawn.values[left] + (place - left) * (drawn.values[right] - drawn.values[left]))

@@ -1,51 +1,68 @@
-"""Adaptive conformal control of one number: the peak of work over the horizon, the number that decisions depend on.
+"""Adaptive conformal control: the distance of quantiles from the median is stretched until they cover as they claim.
 
-The level is moved by its own errors: up by `gain` times the target after a peak above it, down by the rest otherwise
-(Gibbs and Candes 2021, equation 2). Over any T outcomes, whatever they are and however they drift, the share above the
-level differs from alpha = 1 - target by at most (max(alpha_1, 1 - alpha_1) + gamma) / (gamma T) (their lemma 4.1), and
-with outcomes known D forecasts late and ranks that go on to `REACH` by `error_bound`.
+The logarithm of a stretch goes up by `gain` times the target after an outcome beyond the quantile, and down by the rest
+otherwise: adaptive conformal inference (Gibbs and Candes 2021, equation 2) on a log-scaled score instead of on a rank.
+A rank near 1 moves the far tail of a heavy-tailed forecast by leaps; a stretch moves it by percents. Over any T
+outcomes, whatever they are and however they drift, the share beyond a quantile differs from its nominal alpha by at
+most (theta + gamma) / (gamma T), where theta is the largest log-stretch that ever matters (their lemma 4.1, with theta
+in place of max(alpha_1, 1 - alpha_1)), and with outcomes known D forecasts late by `error_bound`. The peak of work over
+the horizon, the number that decisions depend on, is controlled so; and the margins of every step by `calibration`.
 
-What is NOT promised: coverage at any given time, nor a forecast that reaches to infinity: paths are bounded by the
-ladder's ceiling, and a level below the median pulls peaks to the median and no further, which errs to the safe side.
+What is NOT promised: coverage at any given time; a forecast that reaches to infinity, since the ladder's ceiling ends
+what a stretch may do; nor tight quantiles where every outcome stays on the near side of the median.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from foretide.forecaster.ranks import REACH, values_at
 from foretide.policies.flow import Floats
 
-TARGET = 0.95
+PEAK_TARGETS = (0.8, 0.95, 0.99)
+"""Quantiles of the peak that are held; 0.95 is the one that is reported."""
+LIMIT = 5.0
+"""Log-stretch, e^5 = 150 times, beyond which every outcome counts as covered, and below whose negative none does."""
 NEGLIGIBLE = 1e-12
 
 
 @dataclass(slots=True)
-class AdaptiveLevel:
-    """The extended rank at which the nominal quantile `target` is read off the forecast."""
+class AdaptiveStretch:
+    """Log-stretches of the distance from the median to the quantiles `targets`, ascending, all on one side of it."""
 
-    target: float = TARGET
-    gain: float = 0.02
-    level: float = TARGET
+    targets: tuple[float, ...]
+    gain: float = 0.1
+    logs: Floats = field(init=False)
 
-    def add(self, *, exceeded: bool, gain: float | None = None) -> None:
-        """Enters whether the outcome lay above the level that was in force when its forecast was made."""
-        self.level += (self.gain if gain is None else gain) * (float(exceeded) - (1.0 - self.target))
+    def __post_init__(self) -> None:
+        self.logs = np.zeros(len(self.targets))
 
-    def exceeded_by(self, rank: float, *, level: float) -> bool:
-        """Whether an outcome of this extended rank lies above `level`. Beyond both ends the answer is certain."""
-        return level < -REACH or (rank > level and level < 1.0 + REACH)
+    def add(self, beyond: Floats, *, gain: float | None = None) -> None:
+        """Enters the share of the outcomes of one forecast (0 or 1 for a single one) beyond each quantile (L,)."""
+        nominal = 0.5 - np.abs(np.array(self.targets) - 0.5)
+        self.logs = self.logs + (self.gain if gain is None else gain) * (beyond - nominal)
+
+    def beyond(self, ranks: Floats, *, logs: Floats) -> Floats:
+        """Whether outcomes of these ranks (S,) among the served paths lay beyond each quantile (S, L): 1 or 0.
+
+        `logs` are the log-stretches that were in force. Past the limits the answer is certain.
+        """
+        targets = np.array(self.targets)
+        outside = np.where(targets > 0.5, ranks[:, None] > targets, ranks[:, None] < targets)
+        return ((logs < -LIMIT) | (outside & (logs <= LIMIT))).astype(np.float64)
+
+    def factors(self, ranks: Floats) -> Floats:
+        """The stretch at each rank (R,): between the targets interpolated, outside them that of the nearest."""
+        return np.exp(np.interp(ranks, self.targets, np.clip(self.logs, -LIMIT, LIMIT)))
 
 
-def error_bound(*, target: float, gain: float, count: int, delay: int = 0, reach: float = REACH) -> float:
-    """Largest |share above the level - alpha| over `count` outcomes, each known `delay` forecasts late.
+def error_bound(*, gain: float, count: int, delay: int = 0, limit: float = LIMIT) -> float:
+    """Largest |share beyond the quantile - alpha| over `count` outcomes, each known `delay` forecasts late.
 
-    The level stays within [-reach - (delay + 1) gain, 1 + reach + (delay + 1) gain], as it turns once no outcome can
-    exceed it, or all do, and those already on their way have come in. The sum of its steps telescopes; the last `delay`
-    forecasts have not been counted by it. With delay = reach = 0 this is Gibbs and Candes' lemma 4.1.
+    The log-stretch stays within limit + (delay + 1) gain of zero, as it turns once no outcome counts as beyond it, or
+    all do, and those already on their way have come in. The sum of its steps telescopes; the last `delay` forecasts
+    have not been counted by it.
     """
-    widest = max(target, 1.0 - target) + reach + (delay + 1) * gain
-    return (widest / gain + delay) / count
+    return ((limit + (delay + 1) * gain) / gain + delay) / count
 
 
 def peaks(paths: Floats, weights: Floats) -> Floats:
@@ -53,20 +70,18 @@ def peaks(paths: Floats, weights: Floats) -> Floats:
     return np.asarray((paths @ weights).max(axis=1), dtype=np.float64)
 
 
-def stretched(paths: Floats, weights: Floats, *, target: float, level: float) -> Floats:
-    """The paths (K, H, N) with their peaks above the median stretched so that quantile `target` is what `level` was.
+def stretched(paths: Floats, weights: Floats, *, control: AdaptiveStretch) -> Floats:
+    """The paths (K, H, N) with the distance of their peaks above the median stretched as the control says.
 
-    A path is scaled as a whole, so the order of peaks, the indicators' ratios and the shape over time stay. Levels
-    beyond the ranks' reach mean "nothing is sure to be enough": the caller's ceiling ends that.
+    A path is scaled as a whole, so the order of peaks, the indicators' ratios and the shape over time stay.
     """
     peak = peaks(paths, weights)
-    ascending = np.sort(peak)
+    order = np.argsort(peak, kind="stable")
+    ascending = peak[order]
     middle = float(np.median(peak))
-    wanted, nominal = values_at(ascending, np.clip([level, target], -REACH, 1.0 + REACH))
-    if nominal - middle <= NEGLIGIBLE * abs(middle) or nominal <= middle:
-        return paths
-    factor = max(0.0, float(wanted) - middle) / (float(nominal) - middle)
+    tall = (ascending > middle) & (ascending > NEGLIGIBLE)
+    factors = control.factors((np.arange(len(peak)) + 0.5) / len(peak))
+    wanted = np.maximum.accumulate(middle + factors * np.maximum(ascending - middle, 0.0))
     scale = np.ones_like(peak)
-    tall = peak > middle
-    scale[tall] = (middle + factor * (peak[tall] - middle)) / peak[tall]
+    scale[order[tall]] = wanted[tall] / ascending[tall]
     return np.asarray(paths * scale[:, None, None], dtype=np.float64)

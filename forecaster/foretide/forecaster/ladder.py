@@ -46,7 +46,8 @@ class Ladder:
 
     `season_s` is the length of the period after which demand looks alike, in seconds. `learned` are further tiers, on
     probation until they win; whatever they answer or raise does no harm. `calibration` says which parts of the online
-    calibration are on; True is all of them, False none.
+    calibration are on; True is those that are on by default, False none. Raises ValueError where a learned tier's name
+    is taken.
     """
 
     def __init__(
@@ -60,6 +61,8 @@ class Ladder:
         level = PersistenceBootstrap(smoothing=0.3, name="level-bootstrap")
         own: tuple[Tier, ...] = (reference, level, Recent(), DampedTrend(), SeasonalWindows(season_s=season_s))
         self._tiers, self._learned = (*own, *learned), frozenset(tier.name for tier in learned)
+        if len({tier.name for tier in self._tiers}) < len(self._tiers):
+            raise ValueError(f"learned: {sorted(self._learned)}: give names that no other tier has")
         self._season_s = season_s
         self._parts = (Calibration() if calibration else None) if isinstance(calibration, bool) else calibration
         self._start_over(step=0.0)

@@ -55,7 +55,7 @@ def smoothed(rows: Floats, weight: float) -> Floats:
     if weight >= 1.0:
         return rows
     levels = np.empty_like(rows)
-    measured = np.isfinite(rows).all(axis=1).tolist()
+    measured = np.asarray(np.isfinite(rows).all(axis=1)).tolist()
     for column in range(rows.shape[1]):
         levels[:, column] = _means(rows[:, column].tolist(), measured, weight)
     return levels

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from foretide.forecaster.past import Flags, Indices
 from foretide.policies.flow import Floats
 
 REACH = 2.0
@@ -38,7 +39,14 @@ class Sketch:
         rank = np.where((below == len(self.ranks)) | (upto == 0), self._outside(outcome, below > 0), rank)
         return np.where(np.isfinite(outcome), np.clip(rank, -REACH, 1.0 + REACH), np.nan)
 
-    def _between(self, outcome: Floats, below: Floats) -> Floats:
+    def at(self, rank: float) -> Floats:
+        """The value (...) at a rank within the sample."""
+        place = float(np.interp(rank, self.ranks, np.arange(len(self.ranks))))
+        left = int(place)
+        right = min(left + 1, len(self.ranks) - 1)
+        return np.asarray(self.values[left] + (place - left) * (self.values[right] - self.values[left]))
+
+    def _between(self, outcome: Floats, below: Indices) -> Floats:
         """Linear between the neighbours; whatever where there is none."""
         last = len(self.ranks) - 1
         left, right = np.clip(below - 1, 0, last), np.clip(below, 0, last)
@@ -47,7 +55,7 @@ class Sketch:
         share = np.divide(outcome - low, gap, out=np.zeros_like(outcome), where=gap > 0)
         return np.asarray(self.ranks[left] + share * (self.ranks[right] - self.ranks[left]), dtype=np.float64)
 
-    def _outside(self, outcome: Floats, above: Floats) -> Floats:
+    def _outside(self, outcome: Floats, above: Flags) -> Floats:
         up, down = half_widths(self.values)
         beyond = np.where(above, outcome - self.values[-1], self.values[0] - outcome)
         width = np.where(above, up, down)

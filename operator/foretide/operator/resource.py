@@ -26,6 +26,7 @@ from foretide.policies.flow import (
     ScalingSelect,
 )
 from foretide.policies.turn import TargetSpec
+from foretide.simulator.nearest import unknown_field
 
 GROUP, VERSION, PLURAL = "autoscaling.foretide.io", "v1alpha1", "inferenceautoscalers"
 KIND = "InferenceAutoscaler"
@@ -202,7 +203,7 @@ def _validated(raw: Mapping[str, Any]) -> tuple[_Spec | None, tuple[str, ...], t
     except ValidationError as error:
         errors = error.errors(include_url=False)
     unknown = [found for found in errors if found["type"] == "extra_forbidden"]
-    words = tuple(f"{_path(found['loc'])}: unknown field; remove it or correct its name" for found in unknown)
+    words = tuple(f"{_path(found['loc'])}: {unknown_field(_Spec, found['loc'])}" for found in unknown)
     if len(unknown) < len(errors):
         return None, tuple(_worded(found) for found in errors if found["type"] != "extra_forbidden"), words
     return _Spec.model_validate(raw, extra="ignore"), (), words

@@ -33,8 +33,8 @@ class Reliability:
     coverage95: float
     peak_exceeded: float
     """Share of horizons whose peak work lay above the forecast's 95 % quantile of it; 0.05 is right."""
-    peak_level: float
-    """The rank at which that quantile is now read off the uncorrected paths; 0.95 is no correction."""
+    peak_stretch: float
+    """How far that quantile now lies from the median, over the distance without correction; 1 is none."""
     origins: int
     alarms: int = 0
     """Breaks of the demand's behaviour that were noticed since the start."""

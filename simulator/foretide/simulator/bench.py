@@ -94,13 +94,13 @@ def history_before(
 def split_at(scenario: Scenario, trace: RequestTrace, *, train_until: float | None) -> float:
     """Where the evaluation part begins, in seconds; a fraction is cut down to whole bins of demand."""
     if not len(trace):
-        raise BadScenario([Problem("requests", "", "no request is left; correct start and duration")])
+        raise BadScenario([Problem("requests", "no request is left", "correct start and duration")])
     end, step = float(trace.arrival_s[-1]), scenario.pace.step_s
     if train_until is None:
         return int(scenario.train_fraction * end / step) * step
     if train_until >= end:
         fix = f"the trace ends at {end:.0f} s; leave a part of it for the evaluation"
-        raise BadScenario([Problem("train-until", f"{train_until:g} s", fix)])
+        raise BadScenario([Problem("--train-until", f"{train_until:g} s", fix)])
     return train_until
 
 

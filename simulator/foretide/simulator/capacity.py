@@ -11,6 +11,7 @@ is the forecast's part.
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -286,7 +287,9 @@ def _load(path: Path | None) -> dict[str, Any] | None:
 
 
 def _keep(path: Path, value: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-        json.dump(value, file)
-    Path(file.name).replace(path)
+    """Whole or not at all; a folder that cannot be written only costs the time to measure again."""
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+            json.dump(value, file)
+        Path(file.name).replace(path)

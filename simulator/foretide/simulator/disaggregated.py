@@ -5,7 +5,8 @@ arrival to the end of its prefill, as DistServe counts it. It is then bound to t
 outstanding requests, which fetches the cache once it has room for it (first come, first served); until then the
 prefill replica holds the memory. Waiting for room and the transfer come before the second token and so count in TPOT.
 
-What is NOT promised: a fetch that begins before the prefill ends, or a cache that moves again once it was fetched.
+What is NOT promised: a fetch that begins before the prefill ends, or a cache that moves again once it was fetched; and
+any of `Conditions`. Starts have one tier and always find a node, nothing crashes, slows down or goes silent.
 """
 
 from collections import deque
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import inf
 
+from foretide.simulator.conditions import QUIET, Conditions
 from foretide.simulator.fleet import FleetCounts
 from foretide.simulator.job import Job
 from foretide.simulator.ledger import Ledger, RequestOutcome
@@ -51,10 +53,11 @@ class Queue:
 class DisaggregatedFleet:
     """Two pools whose replicas may differ; `prefill` and `decode` are what one replica of each is.
 
-    Raises ValueError for a request that no replica of one of the pools could ever serve.
+    Raises ValueError for a request that no replica of one of the pools could ever serve, and for any `conditions`
+    but quiet ones: two pools know none yet.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (two pools, and what runs on them)
         self,
         *,
         prefill: Deployment,
@@ -65,7 +68,10 @@ class DisaggregatedFleet:
         decode_replicas: int,
         cold_start: StartTier,
         seed: int,
+        conditions: Conditions = QUIET,
     ) -> None:
+        if conditions != QUIET:
+            raise ValueError("conditions: two pools know none yet; leave them out, or take Fleet, which has one pool")
         self.now = 0.0
         self._link = link
         self._overhead_s = prefill.http_overhead_s

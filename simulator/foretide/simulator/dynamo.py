@@ -28,7 +28,6 @@ from foretide.simulator.traffic import Traffic, arrived, of_row
 
 THROUGHPUT_S, LOAD_S = 180.0, 5.0
 DOWN_SHARE = 0.8
-KNOBS = ("slo_scale", "down_share")
 PREDICTORS: Mapping[str, Callable[[], Predictor]] = {
     "constant": Constant,
     "arima": Arima,

@@ -24,7 +24,7 @@ from foretide.simulator.rivals import (
     usual_concurrency,
 )
 from foretide.simulator.run import Bench
-from foretide.simulator.scenario import BadScenario
+from foretide.simulator.scenario import BadScenario, Scenario
 from foretide.simulator.settings import PREDICTORS, VARIANTS, WINDOWS, Given, behavior_of, problem_of
 from foretide.simulator.written import Problem
 
@@ -44,13 +44,6 @@ def rival(name: str, bench: Bench) -> Autoscaler:
     return build(bench, _given(name, bench, settings))
 
 
-def knobs(name: str) -> tuple[str, ...]:
-    """The one or two settings that decide where a rival lies between cost and promise. Raises NoRival."""
-    if name not in _KNOBS:
-        raise NoRival(name)
-    return _KNOBS[name]
-
-
 def settings_of(name: str) -> tuple[str, ...]:
     """All settings that a scenario may give a rival. Raises NoRival."""
     if name not in _FIELD:
@@ -61,19 +54,32 @@ def settings_of(name: str) -> tuple[str, ...]:
 def _given(name: str, bench: Bench, settings: tuple[str, ...]) -> Given:
     """What the scenario sets for a rival. Raises BadScenario with all that is wrong."""
     found = {knob: values[0] for knob, values in bench.scenario.knobs.get(name, {}).items() if values}
+    if problems := _problems(name, found, settings):
+        raise BadScenario(problems)
+    return found
+
+
+def strange_settings(scenario: Scenario) -> list[Problem]:
+    """What is wrong with the settings of rivals: names that they do not have, and values that cannot be."""
+    problems: list[Problem] = []
+    for name, given in scenario.knobs.items():
+        if name in _FIELD:
+            first = {knob: values[0] for knob, values in given.items() if values}
+            problems += _problems(name, first, _FIELD[name][1])
+    return problems
+
+
+def _problems(name: str, found: Given, settings: tuple[str, ...]) -> list[Problem]:
     problems = [
         Problem(f"policies.{name}.{knob}", "", f"there is no such setting; there are {', '.join(settings)}")
         for knob in found
         if knob not in settings
     ]
-    problems += [
+    return problems + [
         Problem(f"policies.{name}.{knob}", f"{value:g}", fix)
         for knob, value in found.items()
         if knob in settings and (fix := problem_of(knob, value)) is not None
     ]
-    if problems:
-        raise BadScenario(problems)
-    return found
 
 
 @lru_cache(maxsize=2)
@@ -217,7 +223,7 @@ _FIELD: Mapping[str, tuple[Callable[[Bench, Given], Autoscaler], tuple[str, ...]
     "hpa": (_hpa, ("target", *WINDOWS)),
     "hpa-utilization": (_hpa_utilization, ("target", "kv_target", *WINDOWS)),
     "hpa-concurrency": (_hpa_concurrency, ("target", *WINDOWS)),
-    "keda": (_keda, (*keda.KNOBS, "activation", "cooldown_s", "polling_s", "credit", "fallback_replicas", *WINDOWS)),
+    "keda": (_keda, (*(setting.name for setting in fields(keda.Scaled)), *WINDOWS)),
     "knative": (_knative, tuple(setting.name for setting in fields(knative.KpaRules))),
     "dynamo": (_dynamo, ("slo_scale", "down_share", "throughput_s", "predictor", "load_loop")),
     "wva": (_wva, ("slo_scale", *WINDOWS)),
@@ -225,18 +231,5 @@ _FIELD: Mapping[str, tuple[Callable[[Bench, Given], Autoscaler], tuple[str, ...]
     "last-value": (_last_value, ("headroom",)),
 }
 """How a rival is built, and which settings a scenario may give it."""
-_KNOBS: Mapping[str, tuple[str, ...]] = {
-    "static": ("replicas",),
-    "static-mean": ("replicas",),
-    "hpa": ("target",),
-    "hpa-utilization": utilization.KNOBS,
-    "hpa-concurrency": ("target",),
-    "keda": keda.KNOBS,
-    "knative": knative.KNOBS,
-    "dynamo": dynamo.KNOBS,
-    "wva": wva.KNOBS,
-    "sageserve": sageserve.KNOBS,
-    "last-value": last_value.KNOBS,
-}
 NAMES = tuple(_FIELD)
 """All rivals, in the order in which the command line lists them."""

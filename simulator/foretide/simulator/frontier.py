@@ -21,6 +21,7 @@ from foretide.simulator.ground import Ground, Part, lay_ground, training_told
 from foretide.simulator.knobs import crossings, given, knob_of, to_try
 from foretide.simulator.oracle import NAME as ORACLE
 from foretide.simulator.question import Question
+from foretide.simulator.replay import check_settings
 from foretide.simulator.scenario import Scenario
 from foretide.simulator.spread import Workers, spread
 from foretide.simulator.trial import Measured, Setting, Trial, fresh, run_trial
@@ -108,6 +109,7 @@ def frontier(
     Raises BadTrace, BadScenario and CannotSpread.
     """
     began = perf_counter()
+    check_settings(scenario)
     ground = lay_ground(scenario, seed=question.seed, cache=cache, progress=progress)
     hall = _Hall(ground, workers or Workers(), progress)
     names = tuple(dict.fromkeys(question.policies))

@@ -18,7 +18,7 @@ from foretide.simulator.chains import Calls, joined, single, unfold, usual
 from foretide.simulator.clients import Client, arrivals, draw_clients, overdispersion
 from foretide.simulator.lengths import PROMPT_SIGMA, correlated, mixed_lengths, output_lengths, prompt_lengths
 from foretide.simulator.prefixes import blocks_of
-from foretide.simulator.requests import RequestTrace
+from foretide.simulator.requests import RequestTrace, refuse_more_than_most
 from foretide.simulator.rhythm import intensity, lateness
 from foretide.simulator.shape import Agents, Conversations, WorkloadShape
 
@@ -30,7 +30,8 @@ OUTPUT_SPREAD = 0.8
 
 
 def generate(shape: WorkloadShape, *, seed: int) -> RequestTrace:
-    """The trace of a shape, from midnight of day 0. The same for the same seed."""
+    """The trace of a shape, from midnight of day 0. The same for the same seed. Raises BadTrace."""
+    refuse_more_than_most(shape.mean_rps * shape.days * shape.day_s)
     calls = _requests(shape, np.random.default_rng((seed, 0)), seed=seed, first_day=0, days=shape.days)
     at = calls.arrival_s
     return RequestTrace(

@@ -4,7 +4,8 @@ KEDA itself moves the count between 0 and 1: it polls, is active while a trigger
 inactive target to zero once the cooldown of 300 s has passed, or at once if it was never active (KEDA:
 pkg/scaling/executor/scale_scaledobjects.go). Everything above 1 is the generated HPA, which takes the larger of what
 its external metrics ask for. A metric that fails is nothing for HPA to act on, until the fallback, where there is one,
-reports its count instead (pkg/fallback/fallback.go).
+reports its count instead (pkg/fallback/fallback.go). No scrape at all is such a failure here, as with the trigger's
+`ignoreNullValues: "false"`; by KEDA's default an empty answer counts as 0 (docs/rivals.md).
 
 The two triggers and the guard are those of llm-d's guide (docs/architecture/advanced/autoscaling/keda-epp.md): queue
 with a target per replica, there 1; running requests with a target that an owner finds by a load test, there 16; and
@@ -28,7 +29,6 @@ FAILURES = 3
 """`failureThreshold` of the fallback, where one is given."""
 QUEUE_TARGET = 1.0
 """Queued requests per replica, in llm-d's guide."""
-KNOBS = ("running_threshold", "threshold")
 
 
 @dataclass(frozen=True, slots=True)

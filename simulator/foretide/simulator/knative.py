@@ -20,7 +20,6 @@ from math import ceil, floor
 from foretide.simulator.autoscaler import Choice, View
 
 TICK_S = 2.0
-KNOBS = ("concurrency", "stable_s")
 
 
 @dataclass(frozen=True, slots=True)

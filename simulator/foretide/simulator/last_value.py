@@ -13,8 +13,6 @@ from foretide.simulator.rivals import fewest_for
 from foretide.simulator.scenario import Pace
 from foretide.simulator.traffic import arrived
 
-KNOBS = ("headroom",)
-
 
 class LastValue:
     """The policy `last-value`. `headroom` multiplies the measured work; 1 is none."""

@@ -207,7 +207,7 @@ def _read(path: Path, _changed: int, _size: int) -> tuple[Profile, ...]:
     try:
         file = _File.model_validate(raw)
     except ValidationError as error:
-        found = [replace(problem, field=f"{path.name}: {problem.field}") for problem in problems_of(error)]
+        found = [replace(problem, field=f"{path.name}: {problem.field}") for problem in problems_of(error, model=_File)]
         raise BadProfile(found) from error
     return tuple(_profile(row, file, path.name) for row in file.profiles)
 

@@ -169,7 +169,8 @@ class Deployment:
         _refuse(self.room < 1, "kv_tokens", self.kv_tokens, f"give at least one block of {block} tokens")
         most = most_kv_tokens(model=short_name(self.profile.model), gpu=self.profile.gpu, tp=self.profile.tp)
         told = f"more than the {most or 0:,} tokens that {self.profile.tp} x {self.profile.gpu} could hold"
-        _refuse(most is not None and self.room > most, "kv_tokens", self.kv_tokens, f"{told} beside the weights")
+        told = f"{told} beside the weights; lower it"
+        _refuse(most is not None and self.room > most, "kv_tokens", self.kv_tokens, told)
         _refuse(not 0 < self.speed_factor < inf, "speed_factor", self.speed_factor, "give a finite number above 0")
         _refuse(not 0 <= self.http_overhead_s < inf, "http_overhead_s", self.http_overhead_s, "give seconds from 0 on")
         for name, ms in (

@@ -5,12 +5,10 @@ What is NOT promised: that five seeds are enough. The width of the intervals tel
 
 from dataclasses import dataclass
 
-from foretide.simulator.field import NAMES
-from foretide.simulator.oracle import NAME as ORACLE
+from foretide.simulator.replay import POLICIES
 from foretide.simulator.scenario import BadScenario
 from foretide.simulator.written import Problem
 
-POLICIES = (*NAMES, "foretide", ORACLE)
 BUDGET = 8
 """Settings that are tried for each policy."""
 SEEDS = 5

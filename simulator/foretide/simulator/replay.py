@@ -18,13 +18,15 @@ from foretide.policies.flow import ColdStart, Mode
 from foretide.policies.turn import TargetSpec
 from foretide.simulator.autoscaler import Autoscaler
 from foretide.simulator.bench import prepare
-from foretide.simulator.field import NAMES, rival
+from foretide.simulator.field import NAMES, rival, strange_settings
+from foretide.simulator.nearest import nearest
 from foretide.simulator.oracle import NAME as ORACLE
 from foretide.simulator.oracle import oracle
 from foretide.simulator.run import Bench, PolicyRun, Progress, run_policy
-from foretide.simulator.scenario import Scenario
+from foretide.simulator.scenario import BadScenario, Scenario
 from foretide.simulator.shipped import Limits, Shipped
 from foretide.simulator.summary import figures, records
+from foretide.simulator.written import Problem
 
 POLICIES = (*NAMES, "foretide", ORACLE)
 
@@ -36,7 +38,7 @@ class UnknownPolicy(ValueError):
     """A policy that cannot be run, in one line that names those that can."""
 
     def __init__(self, name: str, why: str) -> None:
-        self.name, self.fix = name, f"{why}; there are {', '.join(POLICIES)}"
+        self.name, self.fix = name, f"{why}{'' if why.endswith('?') else ';'} there are {', '.join(POLICIES)}"
         super().__init__(f"{self.name}: {self.fix}" if name else self.fix)
 
 
@@ -64,6 +66,7 @@ def replay(
     Raises UnknownPolicy, BadScenario and BadTrace.
     """
     check_policies(policies)
+    check_settings(scenario)
     began = perf_counter()
     bench = prepare(scenario, seed=seed, train_until=train_until, cache=cache, progress=progress)
     runs: dict[str, PolicyRun] = {}
@@ -95,9 +98,24 @@ def check_policies(names: Sequence[str]) -> None:
     """Raises UnknownPolicy for the first name that cannot be run."""
     for name in names:
         if name not in POLICIES:
-            raise UnknownPolicy(name, "unknown policy")
+            meant = nearest(name, POLICIES)
+            raise UnknownPolicy(name, f"unknown policy; did you mean {meant}?" if meant else "unknown policy")
     if not names:
         raise UnknownPolicy("", "none given")
+
+
+def check_settings(scenario: Scenario) -> None:
+    """Raises BadScenario where `policies` names a policy that there is not, or a setting that a rival does not have."""
+    problems = [Problem(f"policies.{name}", "", _unknown(name)) for name in scenario.knobs if name not in POLICIES]
+    problems += strange_settings(scenario)
+    if problems:
+        raise BadScenario(problems)
+
+
+def _unknown(name: str) -> str:
+    meant = nearest(name, POLICIES)
+    guess = f"did you mean {meant}? " if meant else ""
+    return f"no such policy; {guess}there are {', '.join(POLICIES)}"
 
 
 def run_named(name: str, *, bench: Bench, others: Sequence[PolicyRun] = (), progress: Told | None = None) -> PolicyRun:

@@ -40,6 +40,12 @@ NEAR_S = 180.0
 """A copy takes its lengths from a request at most this far away in time."""
 
 
+MOST = 100_000_000
+"""Requests of one trace; more would not fit into a usual machine's memory."""
+MOST_TOKENS = 1_000_000_000
+"""Of a prompt or an answer; what is above is no count of tokens."""
+
+
 class BadTrace(ValueError):
     """A trace that cannot be used, in one line: column, value, fix."""
 
@@ -112,6 +118,7 @@ class RequestTrace:
     def copies(self, rng: Generator, factor: float) -> tuple[NDArray[np.integer], Floats, NDArray[np.bool_]]:
         """`factor` times as many requests, unsorted: whose lengths each has, when it comes, whether it was there."""
         count, last = len(self), float(self.arrival_s[-1]) if len(self) else 0.0
+        refuse_more_than_most(count * factor)
         width = min(JITTER_S, last)
         repeats = int(factor) + (rng.random(count) < factor - int(factor))
         origin = np.repeat(np.arange(count), repeats)
@@ -131,6 +138,13 @@ class RequestTrace:
         return self.at(moved[order] - (moved.min() if len(self) else 0.0), order)
 
 
+def refuse_more_than_most(requests: float) -> None:
+    """Raises BadTrace for more requests than a run can hold."""
+    if not requests <= MOST:
+        fix = f"more than the {MOST:,} that a run can hold; lower the rate or the factor, or take a shorter part"
+        raise BadTrace(f"requests: {requests:.3g}: {fix}")
+
+
 def read_requests(
     path: Path,
     *,
@@ -138,8 +152,8 @@ def read_requests(
     block_tokens: int = BLOCK_TOKENS,
 ) -> RequestTrace:
     """The trace in a file; `block_tokens` says how many tokens one of its hash ids stands for. Raises BadTrace."""
-    table = read_table(Path(path))
-    name = format or recognised(list(table.columns))
+    table = read_table(path)
+    name = format or recognised(list(map(str, table.columns)), file=path.name)
     if name not in FORMATS:
         raise BadTrace(f"format: {name}: {path.name} can be read as {', '.join(FORMATS)}")
     missing = [column for column in FORMATS[name] if column not in table.columns]
@@ -149,14 +163,14 @@ def read_requests(
         raise BadTrace(f"rows: 0: {path.name} has a header and no request; give a file with requests")
     arrival, prompt, output = FORMATS[name]
     return RequestTrace(
-        arrival_s=_arrivals(table[arrival], arrival, name),
-        prompt_tokens=_tokens(table[prompt], prompt, least=1),
-        output_tokens=_tokens(table[output], output, least=0),
+        arrival_s=_arrivals(table[arrival], arrival, name, file=path.name),
+        prompt_tokens=_tokens(table[prompt], prompt, least=1, file=path.name),
+        output_tokens=_tokens(table[output], output, least=0, file=path.name),
         blocks=_blocks(table, prompt, block_tokens) if BLOCKS in table.columns else None,
     )
 
 
-def recognised(columns: list[str]) -> str:
+def recognised(columns: list[str], *, file: str) -> str:
     """The format that has these columns. Raises BadTrace when none has."""
     for name, needed in FORMATS.items():
         if set(needed) <= set(columns):
@@ -165,9 +179,11 @@ def recognised(columns: list[str]) -> str:
         fix = "each session has a clock of its own; add arrival_s, when its session starts plus t_s, and sort by it"
         raise BadTrace(f"columns: session_id, t_s: {fix}")
     known = "; ".join(f"{name}: {_listed(name)}" for name in FORMATS)
-    raise BadTrace(
-        f"columns: {', '.join(map(str, columns))}: no known format ({known}); rename them or convert the file"
-    )
+    nearest = max(FORMATS, key=lambda name: len(set(FORMATS[name]) & set(columns)))
+    missing = [name for name in FORMATS[nearest] if name not in columns]
+    lacks = f"for {nearest} {' and '.join(missing)} missing; " if len(missing) < len(FORMATS[nearest]) else ""
+    listed = ", ".join(columns)
+    raise BadTrace(f"columns: {listed}: {lacks}{file} has no known format ({known}); rename them or convert the file")
 
 
 def _listed(name: str) -> str:
@@ -183,9 +199,13 @@ def read_table(path: Path) -> pd.DataFrame:
             return pd.read_parquet(path)
         if path.name.endswith((".jsonl", ".jsonl.gz")):
             return _json_lines(path)
-        return pd.read_csv(path)
+        return pd.read_csv(path).rename(columns=str.strip)
     except OSError as error:
         raise BadTrace(f"path: {path.name}: {error.strerror or error}; name a file that can be read") from error
+    except UnicodeDecodeError as error:
+        raise BadTrace(f"content: {path.name}: is not UTF-8 text; save it as UTF-8") from error
+    except BadTrace:
+        raise
     except Exception as error:  # every parser has its own exceptions
         told = " ".join(str(error).split())[:200]
         raise BadTrace(f"content: {path.name}: {told}; give CSV, CSV.gz, JSONL or Parquet") from error
@@ -194,10 +214,20 @@ def read_table(path: Path) -> pd.DataFrame:
 def _json_lines(path: Path) -> pd.DataFrame:
     """Line by line: pandas would take large enough numbers in a column called `timestamp` for dates."""
     with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-        return pd.DataFrame([json.loads(line) for line in lines if line.strip()])
+        return pd.DataFrame([_object(line, at) for at, line in enumerate(lines, start=1) if line.strip()])
 
 
-def _arrivals(column: pd.Series, name: str, format_name: str) -> Floats:
+def _object(line: str, at: int) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise BadTrace(f"line: {at}: is no JSON ({error.msg}); write one object on each line") from error
+    if not isinstance(found, dict):
+        raise BadTrace(f'line: {at}: is no object; write one object on each line, like {{"timestamp": 0, ...}}')
+    return found
+
+
+def _arrivals(column: pd.Series, name: str, format_name: str, *, file: str) -> Floats:
     if format_name == "azure":
         stamps = pd.to_datetime(column, errors="coerce", format="ISO8601")
         seconds = (stamps - stamps.dropna().min()).dt.total_seconds()
@@ -208,22 +238,25 @@ def _arrivals(column: pd.Series, name: str, format_name: str) -> Floats:
     if len(bad):
         row, (given,) = int(bad[0]) + 1, column.iloc[bad[:1]].tolist()
         if not np.isfinite(values[bad[0]]):
-            raise BadTrace(f"{name}: {given!r} in row {row}: is no time; correct or drop the row")
-        raise BadTrace(f"{name}: {given!r} in row {row}: is negative; count seconds from the first request")
+            raise BadTrace(f"{name}: {given!r} in row {row} of {file}: is no time; correct or drop the row")
+        fix = "is negative; count seconds from the first request"
+        raise BadTrace(f"{name}: {given!r} in row {row} of {file}: {fix}")
     falls = np.flatnonzero(np.diff(values) < 0)
     if len(falls):
         row = int(falls[0]) + 2
-        raise BadTrace(f"{name}: {column.iloc[row - 1]} in row {row}: lies before the row above it; sort by time")
+        given = column.iloc[row - 1]
+        raise BadTrace(f"{name}: {given} in row {row} of {file}: lies before the row above it; sort by time")
     return frozen(values - values[0])
 
 
-def _tokens(column: pd.Series, name: str, *, least: int) -> Tokens:
+def _tokens(column: pd.Series, name: str, *, least: int, file: str) -> Tokens:
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(values) | (values < least) | (values > 1e9))
+    whole = np.isfinite(values) & (np.rint(values) == values)
+    bad = np.flatnonzero(~whole | (values < least) | (values > MOST_TOKENS))
     if len(bad):
         row = int(bad[0])
-        need = f"give a whole number of at least {least}" if np.isfinite(values[row]) else "give a number"
-        raise BadTrace(f"{name}: {column.iloc[row]} in row {row + 1}: {need}")
+        need = f"give a whole number from {least} to {MOST_TOKENS:,}" if np.isfinite(values[row]) else "give a number"
+        raise BadTrace(f"{name}: {column.iloc[row]} in row {row + 1} of {file}: {need}")
     # A failed answer of no token still cost its prompt; the engine knows no request without an output token.
     return np.asarray(np.maximum(1, np.rint(values)), dtype=np.int64)
 

@@ -30,7 +30,6 @@ MINUTE_S = 60.0
 FROM_MINUTE, TO_MINUTE = 20, 60
 SMOOTHED = 5
 """Minutes over which an earlier season is averaged before demand is divided by it."""
-KNOBS = ("buffer", "up_at")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,15 +25,18 @@ from foretide.simulator.routing import DEFAULT
 from foretide.simulator.shape import read_shape
 from foretide.simulator.starts import StartTier
 from foretide.simulator.stress import Stress, stressed
-from foretide.simulator.written import Problem, problems_of
+from foretide.simulator.written import Problem, complaint, problems_of
 from foretide.simulator.written_conditions import conditions_of
 from foretide.simulator.written_scenario import WrittenScenario
 
 DATA = "FORETIDE_DATA"
 """Environment variable: the second place where relative paths start."""
+TWO_POOLS = "try two pools of fixed size with `foretide simulate --layout disaggregated`"
 NOT_YET = {
-    "pools": "not available yet; one pool is replayed, declared by deployment and limits",
+    "pools": f"not available yet; one pool is replayed, declared by deployment and limits; {TWO_POOLS}",
+    "deployment.layout": f"not available yet; a replay has no pools of prefill and decode; {TWO_POOLS}",
 }
+"""What a scenario may be expected to have, by its field."""
 
 
 LOOKBACK_S = 300.0
@@ -117,13 +120,13 @@ class Scenario:
 def load_scenario(path: Path) -> Scenario:
     """The scenario of a YAML file. Raises BadScenario with all problems."""
     raw = _read(path)
-    early = [Problem(name, "", fix) for name, fix in NOT_YET.items() if name in raw]
+    early = [Problem(name, "", fix) for name, fix in NOT_YET.items() if _holds(raw, name)]
     if early:
         raise BadScenario(early)
     try:
         written = WrittenScenario.model_validate(raw)
     except ValidationError as error:
-        raise BadScenario(problems_of(error)) from error
+        raise BadScenario(problems_of(error, model=WrittenScenario)) from error
     return _assembled(written, name=path.stem, folder=path.resolve().parent)
 
 
@@ -158,11 +161,17 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise BadScenario([Problem("SCENARIO", str(path), f"{error.strerror}; name a scenario file")]) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = " ".join(str(error).split())
+        where = " ".join(str(error).replace(' in "<unicode string>",', "").split())
         raise BadScenario([Problem("SCENARIO", str(path), f"not YAML: {where}")]) from error
     if not isinstance(raw, dict):
         raise BadScenario([Problem("SCENARIO", str(path), "holds no fields; see docs/scenarios for an example")])
     return raw
+
+
+def _holds(raw: Mapping[str, Any], path: str) -> bool:
+    name, _, below = path.partition(".")
+    inner = raw.get(name)
+    return name in raw if not below else isinstance(inner, Mapping) and _holds(inner, below)
 
 
 def _assembled(written: WrittenScenario, *, name: str, folder: Path) -> Scenario:
@@ -170,6 +179,7 @@ def _assembled(written: WrittenScenario, *, name: str, folder: Path) -> Scenario
     problems: list[Problem] = []
     source, deployment = _source(written, folder, problems), _deployment(written, folder, problems)
     cap = _cap(written, deployment, problems)
+    _refuse_no_room(written, problems)
     if problems or source is None or deployment is None:
         raise BadScenario(problems)
     return Scenario(
@@ -237,8 +247,17 @@ def _deployment(written: WrittenScenario, folder: Path, problems: list[Problem])
     try:
         return told.deployment(profile)
     except ValueError as error:
-        problems.append(Problem("deployment", "", str(error)))
+        problems.append(complaint(str(error), below="deployment"))
         return None
+
+
+def _refuse_no_room(written: WrittenScenario, problems: list[Problem]) -> None:
+    if written.nodes is None:
+        return
+    most, needed = written.nodes.most, written.deployment.tp
+    if most < needed:
+        fix = f"a replica needs {needed}, so that none ever starts; give at least as many at some time"
+        problems.append(Problem("nodes.gpus", str(most), fix))
 
 
 def _cap(written: WrittenScenario, deployment: Deployment | None, problems: list[Problem]) -> PowerCap | None:
@@ -267,5 +286,5 @@ def _shape(fields: Mapping[str, Any], problems: list[Problem]) -> WorkloadShape 
     try:
         return read_shape(fields)
     except ValidationError as error:
-        problems += problems_of(error, below="workload")
+        problems += problems_of(error, model=WorkloadShape, below="workload")
         return None

@@ -27,6 +27,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 }
 """What the numbers 0, 1, ... of a setting are called."""
 ZERO_TOO = ("activation", "scale_down_delay_s", "up_window_s", "down_window_s")
+WHOLE = ("replicas", "fallback_replicas", "activation_scale")
 WINDOWS = ("up_window_s", "down_window_s")
 """Of HPA's `behavior`: its stabilisation windows."""
 
@@ -53,6 +54,8 @@ def problem_of(name: str, value: float) -> str | None:
     words = WORDS.get(name)
     if words is not None:
         return None if value in range(len(words)) else f"give one of {', '.join(words)}"
+    if name in WHOLE:
+        return None if value >= 1 and value.is_integer() else "give a whole number of at least 1"
     if isfinite(value) and (value > 0 or (value == 0 and name in ZERO_TOO)):
         return None
     return "give a finite number of at least 0" if name in ZERO_TOO else "give a finite number above 0"

@@ -14,7 +14,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
+from signal import SIG_DFL, SIGINT, signal
 from typing import Any, TypeVar
 
 Shared = TypeVar("Shared")
@@ -79,6 +80,8 @@ _given: list[Any] = []
 
 
 def _receive(shared: Any) -> None:
+    # Ctrl-C reaches all processes of a terminal; workers end by it without a word, for the parent has the say.
+    signal(SIGINT, SIG_DFL)
     _given[:] = [shared]
 
 
@@ -95,6 +98,10 @@ def _over_processes(
         try:
             futures = {pool.submit(_with_given, call, item): index for index, item in enumerate(items)}
             return _gathered(futures, told)
+        except KeyboardInterrupt:
+            for worker in active_children():  # or the exit would wait for the runs that are under way
+                worker.terminate()
+            raise
         except BrokenProcessPool as error:
             fix = "a worker process died, most likely for want of memory; give fewer"
             raise CannotSpread("--jobs", str(jobs), fix) from error

@@ -18,7 +18,6 @@ from foretide.simulator.hpa_metrics import SYNC_S, pods_metric
 
 TARGET = 0.8
 WINDOW_S = 60.0
-KNOBS = ("target",)
 
 Signal = Literal["gpu", "kv"]
 

@@ -7,6 +7,7 @@ written down in this file.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from reprlib import Repr
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -22,9 +23,11 @@ from foretide.policies.flow import (
     ScalingRules,
     ScalingSelect,
 )
+from foretide.simulator.nearest import unknown_field
 
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _DURATION = re.compile(rf"(?:{_PART.pattern})+")
+_COMPLAINT = re.compile(r"(?P<name>[a-z_]+): (?:(?P<value>[^:]+): )?(?P<fix>.+)", re.DOTALL)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -167,25 +170,53 @@ class WrittenBehavior(Camel):
         return Behavior(up=self.scale_up.rules(DEFAULT_SCALE_UP), down=self.scale_down.rules(DEFAULT_SCALE_DOWN))
 
 
-def problems_of(error: ValidationError, *, below: str = "") -> tuple[Problem, ...]:
-    """Every complaint of pydantic as field, value and fix; `below` is the field that holds what was read."""
-    return tuple(_problem(found, below) for found in error.errors(include_url=False))
+_SAID = {
+    "string_type": "write text, in quotes where it looks like something else",
+    "too_short": "give at least one",
+    "int_parsing": "should be a valid number, a whole one",
+    "int_from_float": "should be a valid number, a whole one",
+    "float_parsing": "should be a valid number",
+    **dict.fromkeys(("model_type", "dataclass_type", "dict_type"), "write its fields below it"),
+}
+"""In place of what pydantic says of Python's types."""
 
 
-def _problem(found: Any, below: str) -> Problem:
+def problems_of(error: ValidationError, *, model: type | None = None, below: str = "") -> tuple[Problem, ...]:
+    """Every complaint of pydantic as field, value and fix; `below` is the field that holds what was read.
+
+    With the model that refused it, a field that it does not have gets the nearest one that it has.
+    """
+    return tuple(_problem(found, model, below) for found in error.errors(include_url=False))
+
+
+def _problem(found: Any, model: type | None, below: str) -> Problem:
     field = _path((below, *found["loc"]) if below else found["loc"]) or "scenario"
     message = str(found["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     if found["type"] == "missing":
         return Problem(field, "", "missing; it is required")
     if found["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
-        return Problem(field, shown(found["input"]), "unknown field; remove it or correct its name")
-    value = "" if isinstance(found["input"], Mapping | BaseModel) else shown(found["input"])
-    return Problem(field, value, message)
+        return Problem(field, shown(found["input"]), unknown_field(model or object, found["loc"]))
+    if isinstance(found["input"], Mapping | BaseModel):
+        return complaint(_SAID.get(found["type"], message), below=field)
+    return Problem(field, shown(found["input"]), _SAID.get(found["type"], message))
+
+
+def complaint(message: str, *, below: str) -> Problem:
+    """A complaint about what `below` holds, as typed values word it: `name: value: fix`, or anything else."""
+    parts = _COMPLAINT.fullmatch(message)
+    if parts is None:
+        return Problem(below, "", message)
+    return Problem(f"{below}.{parts['name']}", shown(parts["value"] or ""), parts["fix"])
+
+
+_BRIEF = Repr()
+_BRIEF.maxlevel, _BRIEF.maxlist, _BRIEF.maxdict, _BRIEF.maxstring = 3, 6, 6, 80
 
 
 def shown(value: Any) -> str:
     """The value on one line, cut where it is long."""
-    text = " ".join(str(value).split())
+    # YAML's aliases can make a list of lists that is exponentially long when it is written out.
+    text = " ".join((_BRIEF.repr(value) if isinstance(value, list | dict) else str(value)).split())
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 

@@ -74,6 +74,11 @@ class WrittenNodes(Written):
             raise ValueError("changes must come in the order of time, the first after 0; sort them")
         return self
 
+    @property
+    def most(self) -> int:
+        """GPUs that can be had at the best of times."""
+        return max(self.gpus, *(change.gpus for change in self.changes), 0)
+
     def stock(self) -> Stock:
         return Stock(((0.0, self.gpus), *((change.at, change.gpus) for change in self.changes)))
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from foretide.simulator import routing
+from foretide.simulator.answers import SHORTEST_S
 from foretide.simulator.profiles import Deployment, Partition, Profile
 from foretide.simulator.requests import BLOCK_TOKENS
 from foretide.simulator.settings import Settings
@@ -23,6 +24,9 @@ from foretide.simulator.written_conditions import (
     WrittenNodes,
     WrittenPower,
 )
+
+Beat = Field(ge=SHORTEST_S)
+"""What happens more often than this would keep a replay from ever coming to its end."""
 
 
 class WrittenRequests(Written):
@@ -109,10 +113,10 @@ class WrittenScenario(Written):
     behavior: WrittenBehavior = WrittenBehavior()
     policies: dict[str, Settings] = Field(default_factory=dict)
     train_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    scrape_s: Annotated[float, Positive] | None = None
-    plan_s: Annotated[float, Positive] | None = None
-    step_s: Annotated[float, Positive] | None = None
-    season_s: Annotated[float, Positive] | None = None
+    scrape_s: Annotated[float, Beat] | None = None
+    plan_s: Annotated[float, Beat] | None = None
+    step_s: Annotated[float, Beat] | None = None
+    season_s: Annotated[float, Beat] | None = None
     staleness: Literal["marked", "lookback"] = "marked"
     history_days: Annotated[float, Field(ge=0, le=60)] = 0.0
 

@@ -31,7 +31,6 @@ EDGE = 1e-3
 HALVINGS = 60
 PROMPTS: Floats = np.exp2(np.arange(7.0, 13.0))
 BATCHES, CONTEXTS = np.exp2(np.arange(9.0)), np.exp2(np.arange(7.0, 14.0))
-KNOBS = ("slo_scale",)
 
 
 @dataclass(frozen=True, slots=True)

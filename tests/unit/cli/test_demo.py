@@ -75,14 +75,6 @@ def test_the_command_writes_report_summary_and_decisions(
     assert "report.html" in said
 
 
-def test_a_home_that_cannot_be_written_only_costs_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setattr(demo, "CACHE", tmp_path / "file" / "below")
-    assert demo._cache() is None
-    monkeypatch.setattr(demo, "CACHE", tmp_path / "new" / "cache")
-    assert demo._cache() == tmp_path / "new" / "cache"
-
-
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit) as ended:

@@ -94,7 +94,7 @@ def test_a_promise_that_no_setting_keeps_has_no_hours(ran: Ran, tmp_path: Path) 
     ("arguments", "line"),
     [
         (["--policy", "hpaa"], "--policy: hpaa: no such policy; there are static,"),
-        (["--policy", ","], "--policy: (empty): no such policy; there are static,"),
+        (["--policy", ","], "--policy: no such policy; there are static,"),
         (["--policy", "static", "--attainment", "99%"], "--attainment: 99%: give shares above 0 and below 1"),
         (["--policy", "static", "--attainment", "99"], "--attainment: 99: give shares above 0 and below 1"),
         (["--policy", "static", "--seeds", "0"], "--seeds: 0: give at least 1"),
@@ -113,8 +113,9 @@ def test_a_bad_argument_is_one_line(ran: Ran, path: Path, tmp_path: Path, argume
 @pytest.mark.parametrize(
     ("policies", "line"),
     [
-        ({"hpa": {"aim": [3]}}, "policies.hpa.aim: (empty): there is no such setting; there are target"),
+        ({"hpa": {"aim": [3]}}, "policies.hpa.aim: there is no such setting; there are target"),
         ({"hpa": {"target": [0]}}, "policies.hpa.target: 0: give finite numbers above 0"),
+        ({"hpaa": {"target": [5]}}, "policies.hpaa: no such policy; there are static,"),
     ],
 )
 def test_a_setting_that_a_policy_does_not_have_is_one_line(

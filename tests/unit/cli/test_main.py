@@ -38,6 +38,10 @@ def probe() -> Iterator[None]:
         raise typer.Exit(code)
 
     @main.app.command()
+    def greedy() -> None:
+        raise MemoryError("Unable to allocate 8 EiB")
+
+    @main.app.command()
     def interrupted() -> None:
         raise KeyboardInterrupt
 
@@ -71,6 +75,31 @@ def test_wrong_usage_is_one_line_that_points_at_the_help(
     assert "--help" in said
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("demo", "--seed", "-1"), "--seed: -1: should be greater than or equal to 0. See `foretide demo --help`."),
+        (("replay", "x", "-o", "xml"), "--output: xml: 'xml' is not one of 'table', 'json', 'yaml'. See"),
+        (("profile", "show", "--tp", "two"), "--tp: two: should be a valid integer"),
+        (("replay", "x.yaml"), "Missing option '--policy'. See `foretide replay --help`."),
+    ],
+)
+def test_a_bad_option_is_named_with_the_value_as_typed_and_the_help_of_its_command(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["foretide"])
+    assert exit_code(*arguments) == 2
+    assert capsys.readouterr().err.startswith(f"foretide: {said}")
+
+
+@pytest.mark.usefixtures("probe")
+def test_more_than_fits_into_memory_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("greedy") == 2
+    assert capsys.readouterr().err == (
+        "foretide: memory: Unable to allocate 8 EiB: take fewer or shorter requests, or a larger machine\n"
+    )
+
+
 @pytest.mark.usefixtures("probe")
 def test_a_command_chooses_its_exit_code() -> None:
     assert exit_code("leave", "3") == 3
@@ -92,6 +121,7 @@ def test_a_long_value_is_cut_and_stays_on_one_line() -> None:
 
 def test_an_empty_value_is_still_shown() -> None:
     assert str(BadInput(field="name", value="", fix="give one")) == "name: (empty): give one"
+    assert str(BadInput(field="name", value=None, fix="give one")) == "name: give one"
 
 
 @pytest.mark.parametrize(

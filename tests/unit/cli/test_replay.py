@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
+from foretide.cli import replay as command
 from foretide.cli.main import run
-from foretide.cli.replay import table
+from foretide.cli.problems import BadInput
+from foretide.cli.replay import cache_folder, into, table, writable
 from foretide.policies.flow import CapacityTable, ServiceModel, WorkPerUnit
 
 SERVICE = ServiceModel(
@@ -70,11 +72,11 @@ def test_the_summary_can_be_printed_for_machines(
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--policy", "hpaa"], "--policy: hpaa: unknown policy; there are static, static-mean, hpa,"),
-        (["--policy", "static,knativ"], "--policy: knativ: unknown policy; there are static,"),
+        (["--policy", "hpaa"], "--policy: hpaa: unknown policy; did you mean hpa? there are static, static-mean, hpa,"),
+        (["--policy", "static,knativ"], "--policy: knativ: unknown policy; did you mean knative? there are static,"),
         (["--policy", ","], "--policy: (empty): none given; there are static,"),
         (["--policy", "static", "--train-until", "5 days"], "--train-until: 5 days: write a number with its unit"),
-        (["--policy", "static", "--train-until", "9h"], "train-until: 32400 s: the trace ends at"),
+        (["--policy", "static", "--train-until", "9h"], "--train-until: 32400 s: the trace ends at"),
     ],
 )
 def test_a_bad_argument_is_one_line(ran: Ran, path: Path, tmp_path: Path, arguments: list[str], line: str) -> None:
@@ -98,7 +100,7 @@ def test_all_problems_of_a_scenario_are_on_one_line(ran: Ran, tmp_path: Path) ->
     ("content", "line"),
     [
         ("", "size: 0 bytes: r.csv is empty"),
-        ("when\n1\n", "columns: when: no known format"),
+        ("when\n1\n", "columns: when: r.csv has no known format"),
         ("arrival_s,prompt_tokens,output_tokens\n0,1,1\n5,1,1\n3,1,1\n", "arrival_s: "),
     ],
 )
@@ -139,6 +141,44 @@ def test_a_folder_that_cannot_be_written_is_one_line(ran: Ran, path: Path, tmp_p
     code, _, err = ran(path, "--policy", "static", "--out", tmp_path / "taken")
     assert code == 2
     assert err.startswith("foretide: --out: ")
+
+
+def test_a_folder_is_tried_before_anything_is_computed(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(BadInput, match=r"--out: .*name a folder that can be written"):
+        writable(tmp_path / "taken" / "below")
+    assert writable(tmp_path / "a" / "b") == tmp_path / "a" / "b"
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+def test_a_disk_that_is_full_in_the_end_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"--out: .*No space left on device; name a folder"), into(tmp_path):
+        raise OSError(28, "No space left on device")
+
+
+def test_a_home_that_cannot_be_written_only_costs_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(command, "CACHE", tmp_path / "file" / "below")
+    assert cache_folder() is None
+    monkeypatch.setattr(command, "CACHE", tmp_path / "new" / "cache")
+    assert cache_folder() == tmp_path / "new" / "cache"
+
+
+@pytest.mark.parametrize(
+    ("policies", "told"),
+    [
+        ({"hpaa": {"target": [3]}}, "policies.hpaa: no such policy; did you mean hpa? there are static"),
+        ({"keda": {"treshold": [1]}}, "policies.keda.treshold: there is no such setting; there are"),
+    ],
+)
+def test_a_setting_that_no_policy_reads_is_refused_even_where_its_policy_is_not_run(
+    ran: Ran, tmp_path: Path, policies: dict[str, object], told: str
+) -> None:
+    file = tmp_path / "file.yaml"
+    file.write_text(yaml.safe_dump(SCENARIO | {"policies": policies}))
+    code, _, err = ran(file, "--policy", "static", "--out", tmp_path / "out")
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert err.startswith(f"foretide: {told}")
 
 
 def test_help_shows_an_example(ran: Ran) -> None:

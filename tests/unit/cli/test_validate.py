@@ -7,6 +7,7 @@ import pytest
 from foretide.cli.main import run
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "inferenceautoscaler.yaml"
+OURS = "kind: InferenceAutoscaler, apiVersion: autoscaling.foretide.io/v1alpha1"
 
 
 def validate(capsys: pytest.CaptureFixture[str], *files: Path) -> tuple[int, str, str]:
@@ -33,7 +34,7 @@ def test_every_mistake_is_one_line_with_field_value_and_fix(tmp_path: Path, caps
     assert err.splitlines() == [
         f"foretide: {file}: spec.objective.ttft.threshold: 500 has no unit; write a duration like 500ms, 25ms or 5m",
         f"foretide: {file}: spec.pools[0].maxReplicas: missing; it is required",
-        f"foretide: {file}: spec.pools[0].mxReplicas: unknown field; remove it or correct its name",
+        f"foretide: {file}: spec.pools[0].mxReplicas: unknown field; did you mean maxReplicas?",
     ]
 
 
@@ -46,6 +47,10 @@ def test_every_mistake_is_one_line_with_field_value_and_fix(tmp_path: Path, caps
         ("- 1", "kind: list: expected InferenceAutoscaler"),
         ("{kind: InferenceAutoscaler, apiVersion: v1}", "apiVersion: v1: expected autoscaling.foretide.io/v1alpha1"),
         ("{kind: InferenceAutoscaler, apiVersion: autoscaling.foretide.io/v1alpha1}", "metadata.name: missing"),
+        ("kind: List", "items: write a list of resources"),
+        ("{kind: List, items: 3}", "items: 3: write a list of resources"),
+        (f"{{{OURS}, metadata: llama}}", "metadata: 'llama': write fields, like {name: llama}"),
+        (f"{{{OURS}, metadata: {{name: 3}}}}", "metadata.name: 3: is no text; write it in quotes"),
     ],
 )
 def test_a_file_that_is_something_else_is_one_line(

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm, spearmanr
 
-from foretide.forecaster.calibration import DOUBT, TRUSTED, Remap, groups
+from foretide.forecaster.calibration import DOUBT, Remap, groups
 from foretide.forecaster.ranks import sketch
 from foretide.policies.flow import Floats
 
@@ -17,13 +17,23 @@ def drawn(rng: np.random.Generator, *, horizon: int = 6, spread: float = 1.0, sh
     return np.asarray(100 + shift + spread * steps)
 
 
-def taught(*, spread: float, shift: float = 0.0, origins: int = 300) -> Remap:
-    """A remap that saw forecasts of this spread and shift, while outcomes had spread 1 around 100."""
-    rng, remap = np.random.default_rng(0), Remap()
+FULL = 0.8
+
+
+def taught(*, spread: float, shift: float = 0.0, origins: int = 300, trusted: float = FULL, gain: float = 0.0) -> Remap:
+    """A remap that saw forecasts of this spread and shift, while outcomes had spread 1 around 100.
+
+    A gain of 0 leaves the stretches out: then the remap is that of the ranks alone.
+    """
+    rng, remap = np.random.default_rng(0), Remap(trusted=trusted)
     for _ in range(origins):
-        actual = drawn(rng)[0]
-        remap.add(sketch(drawn(rng, spread=spread, shift=shift)).rank(actual))
+        teach(remap, drawn(rng, spread=spread, shift=shift), drawn(rng)[0], gain=gain)
     return remap
+
+
+def teach(remap: Remap, pooled: Floats, actual: Floats, *, gain: float = 0.0) -> None:
+    served = remap.applied(pooled) if gain else pooled
+    remap.add(pooled=sketch(pooled).rank(actual), served=sketch(served).rank(actual), gain=gain)
 
 
 def test_groups_double_and_cover_the_horizon() -> None:
@@ -45,7 +55,7 @@ def test_right_forecasts_are_hardly_moved() -> None:
 def test_the_spread_of_wrong_forecasts_is_mended_as_far_as_the_map_is_trusted(spread: float) -> None:
     paths = drawn(np.random.default_rng(1), spread=spread)
     moved = taught(spread=spread).applied(paths)
-    weight = TRUSTED * 300 / (300 + DOUBT)
+    weight = FULL * 300 / (300 + DOUBT)
     right = norm.ppf(0.9)
     # What is right at rank p of the raw paths lies at rank F(G^-1(p)); the remap goes `weight` of the way in rank.
     rank = 0.9 + weight * (norm.cdf(right / spread) - 0.9)
@@ -56,7 +66,7 @@ def test_the_spread_of_wrong_forecasts_is_mended_as_far_as_the_map_is_trusted(sp
 
 def test_a_shift_is_mended() -> None:
     paths = drawn(np.random.default_rng(1), shift=3.0)
-    weight = TRUSTED * 300 / (300 + DOUBT)
+    weight = FULL * 300 / (300 + DOUBT)
     expected = 103 + norm.ppf(0.5 + weight * (norm.cdf(-3.0) - 0.5))
     assert np.median(taught(spread=1.0, shift=3.0).applied(paths)) == pytest.approx(expected, abs=0.2)
 
@@ -81,7 +91,7 @@ def test_only_the_newest_are_remembered() -> None:
     remap = taught(spread=1.0, shift=5.0, origins=300)
     rng = np.random.default_rng(9)
     for _ in range(300):
-        remap.add(sketch(drawn(rng)).rank(drawn(rng)[0]))
+        teach(remap, drawn(rng), drawn(rng)[0])
     paths = drawn(np.random.default_rng(1))
     assert np.abs(remap.applied(paths) - paths).mean() < 0.1
 
@@ -96,9 +106,20 @@ def test_forgetting_brings_the_map_back_towards_the_identity() -> None:
 
 def test_missing_outcomes_teach_nothing() -> None:
     remap, paths = Remap(), drawn(np.random.default_rng(1))
-    remap.add(np.full((6, 2), np.nan))
+    nothing = np.full((6, 2), np.nan)
+    remap.add(pooled=nothing, served=nothing, gain=0.1)
     np.testing.assert_array_equal(remap.applied(paths), paths)
-    remap.add(np.where(np.arange(6)[:, None] < 1, 0.9, np.nan) * np.ones((6, 2)))
+    first = np.where(np.arange(6)[:, None] < 1, 0.99, np.nan) * np.ones((6, 2))
+    remap.add(pooled=first, served=first, gain=0.1)
     moved = remap.applied(paths)
     np.testing.assert_array_equal(moved[:, 1:], paths[:, 1:])
     assert (moved[:, 0] != paths[:, 0]).any()
+
+
+@pytest.mark.parametrize("spread", [0.5, 2.0])
+def test_served_quantiles_come_to_cover_as_they_claim(spread: float) -> None:
+    remap = taught(spread=spread, trusted=0.2, gain=0.1, origins=250)
+    paths = remap.applied(drawn(np.random.default_rng(1), spread=spread))
+    for level in (0.1, 0.9, 0.975):
+        at = 100 + norm.ppf(level)
+        assert np.quantile(paths, level, axis=0).mean() == pytest.approx(at, abs=0.35)

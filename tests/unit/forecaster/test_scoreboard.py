@@ -70,3 +70,40 @@ def test_the_score_shows_the_pool_against_last_value() -> None:
     assert score is not None
     assert (score.crps, score.crps_last_value, score.origins) == (pytest.approx(1.0), pytest.approx(2.0), 7)
     assert score.skill == pytest.approx(0.5)
+
+
+def test_a_tier_on_probation_gets_nothing_until_it_has_won_and_again_after_a_break() -> None:
+    scores = Scoreboard(reference="a", probation=frozenset({"new"}))
+    for _ in range(15):
+        scores.add(tiers={"a": 1.0, "b": 0.9, "new": 0.5}, pooled=0.9, last_value=2.0)
+    assert scores.weights(["a", "b", "new"])["new"] == 0.0
+    for _ in range(15):
+        scores.add(tiers={"a": 1.0, "b": 0.9, "new": 0.5}, pooled=0.9, last_value=2.0)
+    assert scores.weights(["a", "b", "new"])["new"] > 0.5
+    scores.relearn()
+    assert scores.weights(["a", "b", "new"])["new"] == 0.0
+
+
+def test_a_tier_on_probation_that_never_wins_is_never_heard() -> None:
+    scores = Scoreboard(reference="a", probation=frozenset({"new"}))
+    for _ in range(100):
+        scores.add(tiers={"a": 1.0, "new": 1.01}, pooled=1.0, last_value=2.0)
+    assert scores.weights(["a", "new"]) == {"a": 1.0, "new": 0.0}
+
+
+def test_after_a_break_the_new_scores_decide_soon() -> None:
+    scores = board({"a": 1.0, "b": 3.0}, times=200)
+    scores.relearn()
+    for _ in range(20):
+        scores.add(tiers={"a": 3.0, "b": 1.0}, pooled=1.0, last_value=2.0)
+    weights = scores.weights(["a", "b"])
+    assert weights["b"] > weights["a"]
+
+
+def test_the_season_before_is_compared_on_its_own_origins() -> None:
+    scores = Scoreboard(reference="a")
+    scores.add(tiers={"a": 1.0}, pooled=9.0, last_value=2.0)
+    scores.add(tiers={"a": 1.0}, pooled=1.0, last_value=2.0, seasonal=4.0)
+    score = scores.score()
+    assert score is not None
+    assert score.seasonal_ratio == pytest.approx(0.25)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from served import Request
 
 from foretide.policies.flow import frozen
+from foretide.simulator.conditions import Conditions
 from foretide.simulator.disaggregated import DisaggregatedFleet
 from foretide.simulator.profiles import Deployment
 from foretide.simulator.requests import RequestTrace
@@ -172,6 +173,14 @@ def test_who_drains_ends_what_it_has_and_then_costs_nothing() -> None:
 def test_what_never_fits_is_refused_in_one_line(requests: list[Request], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         fleet_of(requests, prefill=replace(PLAIN, kv_tokens=8000))
+
+
+def test_conditions_that_two_pools_do_not_know_are_refused_instead_of_passed_over() -> None:
+    given = {"prefill": PLAIN, "decode": PLAIN, "link": Link(1.0, 100_000), "trace": trace_of([(0.0, 10, 10)])}
+    counts = {"prefill_replicas": 1, "decode_replicas": 1, "cold_start": START, "seed": 0}
+    DisaggregatedFleet(**given, **counts, conditions=Conditions())  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="conditions: two pools know none yet"):
+        DisaggregatedFleet(**given, **counts, conditions=Conditions(contention=0.1))  # type: ignore[arg-type]
 
 
 def test_a_negative_number_of_replicas_is_refused() -> None:

@@ -70,3 +70,9 @@ def test_hpa_begins_with_what_it_finds_as_its_first_recommendation() -> None:
 def test_hpa_without_a_metric_does_nothing() -> None:
     choice = hpa().decide(view(ready=4))
     assert (choice.replicas, choice.code) == (None, "Blind")
+
+
+def test_a_replica_that_is_not_scraped_is_missing_from_the_sum() -> None:
+    hpa = ExternalMetricHpa(name="hpa", gauge="running", target=20, min_replicas=1, max_replicas=8)
+    choice = hpa.decide(view(pod(running=20), pod(running=20), ready=4))
+    assert choice.text == "40 running, target 20 per replica: wants 2, gets 4"

@@ -76,3 +76,13 @@ def test_limits_hold() -> None:
 
 def test_without_a_scrape_nothing_happens() -> None:
     assert policy().decide(view(ready=3)).code == "Blind"
+
+
+def test_a_replica_that_is_not_scraped_is_missing_from_the_sum_and_without_any_the_last_scrape_stands() -> None:
+    knative = policy()
+    for at in moments(0, 150, 15):
+        choice = knative.decide(view(*[pod(running=10)] * (4 if at < 60 else 2), ready=4, now=at))
+    assert choice.replicas == 2
+    assert (
+        knative.decide(view(ready=2, now=300.0)).text == "concurrency 20.0 (panic 20.0), target 10.0: wants 2, gets 2"
+    )

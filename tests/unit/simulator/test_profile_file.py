@@ -142,7 +142,7 @@ def test_what_cannot_be_is_refused_with_its_name(tmp_path: Path, changes: dict[s
     [
         ("a: [", "not YAML"),
         ("just words", "holds no fields"),
-        ("profiles: []", "profiles: []: List should have at least 1 item"),
+        ("profiles: []", "profiles: []: give at least one"),
     ],
 )
 def test_a_file_that_is_none_says_so(tmp_path: Path, text: str, line: str) -> None:

@@ -131,7 +131,7 @@ def test_the_evaluation_begins_after_whole_bins_of_training() -> None:
 
 
 def test_a_training_part_must_leave_something_to_judge() -> None:
-    with pytest.raises(BadScenario, match=r"train-until: 900 s: the trace ends at 600 s"):
+    with pytest.raises(BadScenario, match=r"^--train-until: 900 s: the trace ends at 600 s"):
         split_at(scenario(), trace(*[2.0] * 10), train_until=900.0)
 
 
@@ -147,7 +147,7 @@ def test_the_training_part_is_history_and_not_replayed() -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["hpaa"], r"hpaa: unknown policy; there are static, static-mean, hpa, "),
+        (["hpaa"], r"hpaa: unknown policy; did you mean hpa\? there are static, static-mean, hpa, "),
         ([], "none given"),
     ],
 )

@@ -86,15 +86,27 @@ def test_a_failed_answer_without_tokens_still_cost_its_prompt(tmp_path: Path) ->
     [
         ("", "size: 0 bytes"),
         (OWN, "rows: 0"),
-        ("a,b\n1,2\n", r"columns: a, b: no known format .*; rename them or convert"),
-        (OWN + "0,1,1\n2,1,1\n1,1,1\n", r"arrival_s: .*1.* in row 3: lies before the row above it; sort"),
-        (OWN + "-1,1,1\n", r"arrival_s: .*-1.* in row 1: is negative; count seconds"),
-        (OWN + "0,1,1\nnan,1,1\n", r"arrival_s: nan in row 2: is no time; correct or drop"),
-        (OWN + "0,1,1\ninf,1,1\n", r"arrival_s: inf in row 2: is no time"),
-        (OWN + "0,nan,1\n", r"prompt_tokens: .*nan.* in row 1: give a number"),
-        (OWN + "0,0,1\n", r"prompt_tokens: .*0.* in row 1: give a whole number of at least 1"),
-        (OWN + "0,5,1\n1,5,-3\n", r"output_tokens: .*-3.* in row 2: give a whole number of at least 0"),
-        (AZURE + "soon,1,1\n", r"TIMESTAMP: 'soon' in row 1: is no time"),
+        ("a,b\n1,2\n", r"columns: a, b: trace.csv has no known format .*; rename them or convert"),
+        (OWN + "0,1,1\n2,1,1\n1,1,1\n", r"arrival_s: .*1.* in row 3 of trace.csv: lies before the row above it; sort"),
+        (OWN + "-1,1,1\n", r"arrival_s: .*-1.* in row 1 of trace.csv: is negative; count seconds"),
+        (OWN + "0,1,1\nnan,1,1\n", r"arrival_s: nan in row 2 of trace.csv: is no time; correct or drop"),
+        (OWN + "0,1,1\ninf,1,1\n", r"arrival_s: inf in row 2 of trace.csv: is no time"),
+        (OWN + "0,nan,1\n", r"prompt_tokens: .*nan.* in row 1 of trace.csv: give a number"),
+        (OWN + "0,0,1\n", r"prompt_tokens: .*0.* in row 1 of trace.csv: give a whole number from 1 to 1,[0,]+"),
+        (
+            OWN + "0,5,1\n1,5,-3\n",
+            r"output_tokens: .*-3.* in row 2 of trace.csv: give a whole number from 0 to 1,[0,]+",
+        ),
+        (AZURE + "soon,1,1\n", r"TIMESTAMP: 'soon' in row 1 of trace.csv: is no time"),
+        (
+            OWN + "0,1e30,1\n",
+            r"prompt_tokens: 1e\+30 in row 1 of trace.csv: give a whole number from 1 to 1,[0,]+",
+        ),
+        ("arrival_s,prompt_tokens\n0,1\n", r"for foretide output_tokens missing; trace.csv has no known format"),
+        (
+            OWN + "0,5,1\n1,5,7.5\n",
+            r"output_tokens: 7.5 in row 2 of trace.csv: give a whole number from 0 to 1,[0,]+",
+        ),
         ("session_id,t_s,prompt_tokens,output_tokens\n1,0,5,5\n", r"session_id, t_s: each session .*; add arrival_s"),
     ],
 )
@@ -117,6 +129,30 @@ def test_files_that_cannot_be_read_are_refused_in_one_line(tmp_path: Path) -> No
         read_requests(tmp_path / "none.csv")
     with pytest.raises(BadTrace, match=r"content: trace\.parquet: "):
         read_requests(written(tmp_path, "no parquet", "trace.parquet"))
+
+
+def test_text_of_another_encoding_is_refused_by_that_word(tmp_path: Path) -> None:
+    path = tmp_path / "trace.csv"
+    path.write_bytes((OWN + "0,1,1\n").encode("utf-16"))
+    with pytest.raises(BadTrace, match=r"content: trace\.csv: is not UTF-8 text; save it as UTF-8"):
+        read_requests(path)
+
+
+@pytest.mark.parametrize(("line", "told"), [("{bad", "line: 3: is no JSON"), ("[1, 2]", "line: 3: is no object")])
+def test_a_line_of_jsonl_that_is_no_object_is_named(tmp_path: Path, line: str, told: str) -> None:
+    good = json.dumps({"timestamp": 0, "input_length": 5, "output_length": 1})
+    with pytest.raises(BadTrace, match=told):
+        read_requests(written(tmp_path, f"{good}\n\n{line}\n", "moon.jsonl"))
+
+
+def test_blanks_around_the_names_of_columns_do_not_matter(tmp_path: Path) -> None:
+    read = read_requests(written(tmp_path, "arrival_s, prompt_tokens, output_tokens\n0, 10, 20\n"))
+    assert (read.prompt_tokens.tolist(), read.output_tokens.tolist()) == ([10], [20])
+
+
+def test_more_requests_than_memory_holds_are_refused() -> None:
+    with pytest.raises(BadTrace, match=r"requests: 2e\+12: more than the 100,000,000 that a run can hold; lower"):
+        trace().scaled(1e9, seed=0)
 
 
 def test_a_part_keeps_its_own_requests_and_counts_from_its_start() -> None:

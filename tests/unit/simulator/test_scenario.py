@@ -25,6 +25,9 @@ DATA = "FORETIDE_DATA"
 SCENARIOS = sorted((Path(__file__).parents[3] / "docs/scenarios").glob("*.yaml"))
 
 
+TWO_POOLS = "try two pools of fixed size with `foretide simulate --layout disaggregated`"
+
+
 def written(**changes: Any) -> dict[str, Any]:
     usual: dict[str, Any] = {
         "workload": {"mean_rps": 2.0, "day_s": 600.0},
@@ -82,7 +85,19 @@ def test_a_scenario_is_read_with_its_units(tmp_path: Path) -> None:
         ({"limits": {"min": 9, "max": 3}}, "limits: min 9 is above max 3; lower min or raise max"),
         ({"speed": 3}, "speed: 3: unknown field; remove it or correct its name"),
         ({"limits": None}, "limits: missing; it is required"),
-        ({"pools": []}, "pools: not available yet; one pool is replayed, declared by deployment and limits"),
+        (
+            {"pools": []},
+            f"pools: not available yet; one pool is replayed, declared by deployment and limits; {TWO_POOLS}",
+        ),
+        (
+            {"deployment": {"model": "Llama-3.1-8B", "gpu": "H100", "layout": "disaggregated"}},
+            f"deployment.layout: not available yet; a replay has no pools of prefill and decode; {TWO_POOLS}",
+        ),
+        (
+            {"nodes": {"gpus": 0}},
+            "nodes.gpus: 0: a replica needs 1, so that none ever starts; give at least as many at some time",
+        ),
+        ({"scrape_s": 1e-9}, "scrape_s: 1e-09: should be greater than or equal to 0.1"),
         ({"workload": None}, "scenario: needs requests or workload, and only one of the two"),
         (
             {"objective": {"window": "5m"}},
@@ -220,7 +235,7 @@ TIERS = {"a": {"median_s": 80}, "b": {"median_s": 300}}
         ),
         (
             {"deployment": DEPLOYED | {"kv_tokens": 8}},
-            "deployment: kv_tokens: 8: give at least one block of 16 tokens",
+            "deployment.kv_tokens: 8: give at least one block of 16 tokens",
         ),
         (
             {"deployment": DEPLOYED | {"prefix_cache": True, "partition": HALVES}},
@@ -267,16 +282,18 @@ def test_a_scenarios_profiles_that_cannot_be_are_told_with_the_rest(tmp_path: Pa
 def test_an_unknown_field_of_the_workload_is_named(tmp_path: Path) -> None:
     (line,) = problems(tmp_path, workload={"mean_rps": 2.0, "speed": 1})
     assert line == "workload.speed: 1: unknown field; remove it or correct its name"
+    (line,) = problems(tmp_path, workload={"mean_rps": 2.0, "dayss": 1})
+    assert line == "workload.dayss: 1: unknown field; did you mean days?"
 
 
 @pytest.mark.parametrize(
     ("workload", "told"),
     [
-        ({"mean_rps": 0}, "workload: mean_rps: 0.0: give a number above 0"),
+        ({"mean_rps": 0}, "workload.mean_rps: 0.0: give a number above 0"),
         ({}, "workload.mean_rps: "),
-        ({"mean_rps": 1, "mix": {"poems": 1}}, "workload: mix: poems: no such regime; there are chat,"),
+        ({"mean_rps": 1, "mix": {"poems": 1}}, "workload.mix: poems: no such regime; there are chat,"),
         ({"mean_rps": 1, "gaps": "even"}, "workload.gaps: even: "),
-        ({"mean_rps": 1, "conversations": {"turns": 0}}, "workload.conversations: turns: 0.0: give a number above 0"),
+        ({"mean_rps": 1, "conversations": {"turns": 0}}, "workload.conversations.turns: 0.0: give a number above 0"),
         ({"mean_rps": 1, "agents": {"loops": 3}}, "workload.agents.loops: 3: unknown field"),
         ({"mean_rps": "many"}, "workload.mean_rps: many: should be a valid number"),
     ],

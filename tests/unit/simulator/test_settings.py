@@ -5,7 +5,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from foretide.policies.behavior import HPA_DEFAULT
 from foretide.simulator.dynamo import PREDICTORS
-from foretide.simulator.settings import WORDS, Settings, behavior_of
+from foretide.simulator.settings import WORDS, Settings, behavior_of, problem_of
 
 SETTINGS = TypeAdapter(Settings)
 
@@ -42,3 +42,10 @@ def test_behavior_is_the_default_but_for_the_windows_given() -> None:
     changed = behavior_of({"up_window_s": 60.0, "down_window_s": 0.0})
     assert (changed.up.stabilization_s, changed.down.stabilization_s) == (60.0, 0.0)
     assert changed.up.policies == HPA_DEFAULT.up.policies
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fine"), [("replicas", 3.0, True), ("replicas", 1.5, False), ("fallback_replicas", 0.0, False)]
+)
+def test_counts_are_whole(name: str, value: float, fine: bool) -> None:
+    assert problem_of(name, value) == (None if fine else "give a whole number of at least 1")

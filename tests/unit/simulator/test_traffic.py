@@ -46,3 +46,13 @@ def test_nothing_measured_is_not_idleness() -> None:
 def test_traffic_and_demand_are_the_same_thing_twice() -> None:
     np.testing.assert_allclose(of_row(np.array([2.0, 600.0, 50.0])).row, [2.0, 600.0, 50.0])
     np.testing.assert_allclose(Traffic(0.0, np.nan, np.nan).row, np.zeros(3))
+
+
+def test_both_readings_count_what_is_left_when_a_replica_is_not_scraped() -> None:
+    """As sums in Prometheus do; docs/rivals.md says who goes by them."""
+    pods = {"a": steady_pod(2.0, until=300), "b": steady_pod(2.0, until=150)}
+    seen = arrived(view(now=305, ready=2, samples=pods), window_s=60, pace=Pace())
+    done = completed(pods, now=305, window_s=60)
+    assert seen is not None
+    assert done is not None
+    assert (seen.requests, done.requests) == pytest.approx((2.0, 2.0))
