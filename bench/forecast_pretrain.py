@@ -13,11 +13,12 @@ import json
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from foretide.forecaster.network.examples import AS_IT_IS, Examples, Hardening, examples_of, gathered, origins_of
+from foretide.forecaster.network.examples import Hardening, examples_of, gathered, origins_of
 from foretide.forecaster.network.features import regrid
 from foretide.forecaster.network.schema import HEADS
 from foretide.forecaster.network.workloads import from_counts, generated
@@ -80,15 +81,23 @@ def real(head, counts, rng, hardening):
             parts = round(step / schema.step_s)
             values, step = rng.poisson(np.repeat(values, parts) / parts).astype(np.float64), schema.step_s
         rate = regrid(values[:, None], step, schema.step_s)[:, 0] / schema.step_s
-        yield picked(from_counts(name, rate, step_s=schema.step_s, start_s=np.nan, rng=rng), schema, rng, 300, hardening)
+        yield picked(
+            from_counts(name, rate, step_s=schema.step_s, start_s=np.nan, rng=rng), schema, rng, 300, hardening
+        )
 
 
 def data_of(head, counts, workloads, workers, seed=0):
     """Training and validation examples; validation has workloads of its own, by seed."""
     rng = np.random.default_rng([seed, 3])
     with ProcessPoolExecutor(workers) as pool:
-        made = list(pool.map(one_generated, [(head, seed * 10**6 + i, Hardening()) for i in range(workloads)], chunksize=8))
-        held = list(pool.map(one_generated, [(head, seed * 10**6 + 5 * 10**5 + i, Hardening()) for i in range(100)], chunksize=4))
+        made = list(
+            pool.map(one_generated, [(head, seed * 10**6 + i, Hardening()) for i in range(workloads)], chunksize=8)
+        )
+        held = list(
+            pool.map(
+                one_generated, [(head, seed * 10**6 + 5 * 10**5 + i, Hardening()) for i in range(100)], chunksize=4
+            )
+        )
     made += [part for part in real(head, counts, rng, Hardening()) if part is not None]
     return gathered([part for part in made if part is not None]), gathered([part for part in held if part is not None])
 
@@ -116,7 +125,7 @@ def train(chosen):
     import torch
     from safetensors.torch import save_file
 
-    from foretide.forecaster.network.export import graph_of
+    from foretide.forecaster.network.export import write
     from foretide.forecaster.network.model import Config, Network, config_from, fields_of
     from foretide.forecaster.network.train import Settings, fit
 
@@ -127,21 +136,48 @@ def train(chosen):
     torch.manual_seed(chosen.seed)
     config = config_from({**fields_of(Config()), **json.loads(chosen.config)})
     network = Network(HEADS[chosen.head], config).to("cuda" if torch.cuda.is_available() else "cpu")
-    settings = Settings(steps=chosen.steps, batch=chosen.batch, seed=chosen.seed, check_every=max(50, chosen.steps // 20))
+    settings = Settings(
+        steps=chosen.steps, batch=chosen.batch, seed=chosen.seed, check_every=max(50, chosen.steps // 20)
+    )
 
     def report(step, loss, score):
-        print(f"{chosen.head} {chosen.config} step {step} loss {loss:.4f} choice {score:.4f} {time.time() - began:.0f} s", flush=True)
+        print(
+            f"{chosen.head} {chosen.config} step {step} loss {loss:.4f} choice {score:.4f} {time.time() - began:.0f} s",
+            flush=True,
+        )
 
     best = fit(network, train_set, valid, settings, report=report)
     out = Path(chosen.out)
     out.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}, out / f"{chosen.head}.safetensors")
-    facts = {"config": fields_of(config), "best": {"step": best.step, "score": best.score}, "examples": len(train_set),
-             "workloads": chosen.workloads, "settings": {"steps": settings.steps, "batch": settings.batch, "seed": settings.seed}}
+    weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
+    save_file(weights, out / f"{chosen.head}.safetensors")
+    facts = {
+        "examples": len(train_set),
+        "settings": asdict(settings),
+        "best": asdict(best),
+        "config": fields_of(config),
+    }
     (out / f"{chosen.head}.facts.json").write_text(json.dumps(facts, indent=1))
-    graph = graph_of(network.cpu().eval())
-    (out / f"{chosen.head}.onnx").write_bytes(graph)
-    print(chosen.head, "graph of", len(graph), "bytes", f"{time.time() - began:.0f} s", flush=True)
+    metrics = {"choice": best.score, "step": best.step, "examples": len(train_set)}
+    card = write(
+        network, out, name=f"{chosen.head} pre-trained", data=sources(chosen.head, chosen.workloads), metrics=metrics
+    )
+    print("wrote", card, f"{time.time() - began:.0f} s", flush=True)
+
+
+def sources(head, workloads):
+    from foretide.forecaster.network.card import Source
+
+    generated_rows = Source(
+        name="workloads generated by network.workloads", licence="Apache-2.0", rows=workloads * ROWS[head]
+    )
+    azure = Source(
+        name="Azure Functions 2019 (Serverless in the Wild, ATC'20), sample of 1,350 functions, one day",
+        licence="CC-BY-4.0",
+        rows=1350 * 1440,
+    )
+    nab = Source(name="NAB without its Twitter series", licence="MIT", rows=100_000)
+    return (generated_rows, azure, *([nab] if head == "node" else []))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 The graph takes the arrays of `features.window` and `noise`, with any number of workloads and paths, and gives `paths`.
 Weights and graph must agree within `card.TOLERANCE`, or nothing is written.
 
-What is NOT promised: a graph for a network without attention or resolutions keeps fewer inputs; serving feeds what it asks.
+What is NOT promised: that every graph has every input. A network without resolutions has fewer; serving feeds what it
+asks for.
 """
 
 import io
@@ -49,9 +50,7 @@ def inputs_of(network: Network) -> tuple[str, ...]:
     return (*windows, "context", "calendar", "events")
 
 
-def write(
-    network: Network, folder: Path, *, name: str, data: tuple[Source, ...], metrics: Mapping[str, float]
-) -> Path:
+def write(network: Network, folder: Path, *, name: str, data: tuple[Source, ...], metrics: Mapping[str, float]) -> Path:
     """Writes `HEAD.json`, `HEAD.onnx`, `HEAD.safetensors` into the folder and returns the card's path.
 
     Raises Unequal where the graph and the weights disagree on the golden windows.
@@ -142,8 +141,6 @@ def _golden(schema: Schema, names: tuple[str, ...]) -> tuple[dict[str, NDArray[n
     rows = schema.week + schema.horizon
     shape = 2.0 + np.sin(2 * np.pi * np.arange(rows) / schema.day)
     values = rng.gamma(4.0, shape[:, None] * np.arange(1, len(schema.indicators) + 1))
-    seen = window(
-        values, np.array([rows, rows]), schema, start_s=1.7e9, since=np.array([0, rows - 12])
-    )
+    seen = window(values, np.array([rows, rows]), schema, start_s=1.7e9, since=np.array([0, rows - 12]))
     noise = rng.standard_normal((GOLDEN_WORKLOADS, GOLDEN_PATHS, schema.dimensions)).astype(np.float32)
     return {name: seen.arrays[name] for name in names}, noise

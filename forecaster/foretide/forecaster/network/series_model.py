@@ -1,7 +1,7 @@
 """The network as a competitor of `forecast evaluate`: trained from scratch on one series, asked at many origins.
 
-Any indicators, any horizon, any grid. The last `HELD_BACK` of the training rows pick the checkpoint; several seeds may be
-pooled: their paths are shared out evenly, which is a linear pool of equal weights.
+Any indicators, any horizon, any grid. The last `HELD_BACK` of the training rows pick the checkpoint; several seeds may
+be pooled: their paths are shared out evenly, which is a linear pool of equal weights.
 
 What is NOT promised: that `context` bounds every resolution. It bounds the newest rows and the bins; the same-clock
 stretches look back a week, because a day's shape is what they are for.
@@ -60,9 +60,7 @@ class SeriesModel:
         if min(len(origins), len(held)) < 2:
             raise ValueError(f"{rows} rows hold too few whole windows of {schema.horizon} steps to learn from")
         rng = np.random.default_rng(seed)
-        train, valid = (
-            examples_of(known, picked, schema, rng=rng, hardening=AS_IT_IS) for picked in (origins, held)
-        )
+        train, valid = (examples_of(known, picked, schema, rng=rng, hardening=AS_IT_IS) for picked in (origins, held))
         torch.manual_seed(seed)
         network = Network(schema, self.config).to(self.device)
         fit(network, train, valid, replace(self.settings, seed=seed), report=self.report)
@@ -131,7 +129,7 @@ def _schema(series: Series, horizon: int, context: int, transform: Transform) ->
     return Schema("series", horizon, series.step_s, indicators, windows, transform)
 
 
-_BASE = Config(dropout=0.1)
+_BASE = Config()
 _VARIANTS = {
     "flow": _BASE,
     "gaussian-head": replace(_BASE, family=Family.GAUSSIAN),

@@ -28,7 +28,7 @@ def generated(*, rows: int, step_s: float, rng: Generator) -> Workload:
     for chance, factor in _FACTORS:
         if rng.random() < chance:
             rate = rate * factor(seconds, step_s, rng)
-    requests = _counted(np.clip(rate, 0.0, 1e4 * mean), step_s, rng)
+    requests = _counted(np.asarray(np.clip(rate, 0.0, 1e4 * mean), dtype=np.float64), step_s, rng)
     return Workload("generated", _with_tokens(requests, step_s, rng), float(seconds[0]))
 
 
@@ -129,7 +129,9 @@ def _with_tokens(requests: Floats, step: float, rng: Generator) -> Floats:
         base = np.exp(rng.uniform(np.log(low), np.log(high)))
         steady = rng.random() < 0.15
         spread = 0.0 if steady else rng.uniform(0.3, 1.5)
-        slow = 1.0 if steady else _log_noise(len(requests), float(np.exp(-step / rng.uniform(3600, 2 * DAY_S))), 0.25, rng)
+        slow = (
+            1.0 if steady else _log_noise(len(requests), float(np.exp(-step / rng.uniform(3600, 2 * DAY_S))), 0.25, rng)
+        )
         scatter = np.exp(spread / np.sqrt(count) * rng.standard_normal(len(requests)))
         columns.append(requests * base * slow * np.minimum(scatter, 20.0))
     return np.asarray(np.stack(columns, axis=1), dtype=np.float64)
