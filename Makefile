@@ -2,11 +2,12 @@
 PYTHON ?= python3
 DEMO_ENV := .venv-demo
 TEST_ENV := .venv
+TRAIN_ENV := .venv-train
 RUN := $(TEST_ENV)/bin
 # Small matrices by the thousand: threads of a BLAS would only fight each other.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types unit bed format lock clean help
+.PHONY: demo test lint types unit train-test bed format lock clean help
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -25,7 +26,10 @@ types: $(TEST_ENV)/ready ## strict types of every room
 	$(RUN)/mypy
 
 unit: $(TEST_ENV)/ready ## unit and property tests
-	$(RUN)/pytest -q -m "not bed"
+	$(RUN)/pytest -q -m "not bed and not train"
+
+train-test: $(TRAIN_ENV)/ready ## tests of training, in an environment with torch (several GB)
+	$(TRAIN_ENV)/bin/pytest -q -m train
 
 bed: $(TEST_ENV)/ready ## tests on a real control plane, built on first use
 	$(RUN)/foretide dev build
@@ -38,6 +42,7 @@ format: $(TEST_ENV)/ready
 lock: ## renew the lock files (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml -o lock/base.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml --group dev -o lock/dev.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml --group train --extra train --override lock/no-nflows.txt -o lock/train.txt
 
 $(DEMO_ENV)/ready: lock/base.txt pyproject.toml
 	$(PYTHON) -m venv $(DEMO_ENV)
@@ -51,5 +56,13 @@ $(TEST_ENV)/ready: lock/dev.txt pyproject.toml
 	$(TEST_ENV)/bin/python -m pip install --quiet --no-deps -e .
 	touch $@
 
+# nflows declares tensorboard and matplotlib, of which nothing here is imported: it comes without its dependencies.
+$(TRAIN_ENV)/ready: lock/train.txt lock/nflows.txt pyproject.toml
+	$(PYTHON) -m venv $(TRAIN_ENV)
+	$(TRAIN_ENV)/bin/python -m pip install --quiet --require-hashes -r lock/train.txt
+	$(TRAIN_ENV)/bin/python -m pip install --quiet --require-hashes --no-deps -r lock/nflows.txt
+	$(TRAIN_ENV)/bin/python -m pip install --quiet --no-deps -e .
+	touch $@
+
 clean:
-	rm -rf $(DEMO_ENV) $(TEST_ENV) out .foretide
+	rm -rf $(DEMO_ENV) $(TEST_ENV) $(TRAIN_ENV) out .foretide

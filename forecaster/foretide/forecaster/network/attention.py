@@ -38,7 +38,7 @@ class Block(nn.Module):
         self.register_buffer("wall", wall, persistent=False)
 
     def forward(self, tokens: Tensor, absent: Tensor) -> Tensor:
-        """tokens (B, T, width), absent (B, T): 0 or -inf added to a key's score."""
+        """Tokens (B, T, width), absent (B, T): 0 or -inf added to a key's score."""
         if self.attends:
             tokens = tokens + self.dropout(self._attended(self.before(tokens), absent))
         out: Tensor = tokens + self.dropout(self.feed(self.between(tokens)))

@@ -122,7 +122,7 @@ def _staged(future: Floats, rng: Generator, share: float, schema: Schema) -> tup
     end = start + rng.integers(1, horizon + 1, size=count)
     step = np.arange(horizon)
     during = (step >= start[:, None]) & (step < end[:, None])
-    confidence = rng.choice([0.3, 0.5, 0.8, 0.9, 1.0], size=count)
+    confidence: Floats = rng.choice([0.3, 0.5, 0.8, 0.9, 1.0], size=count)
     factor = np.exp(rng.normal(0.7, 0.6, size=count))
     level = (future[..., schema.targets[0]] * during).sum(axis=1) / np.maximum(1, during.sum(axis=1))
     announced = (rng.random(count) < share) & (level > 0)

@@ -3,7 +3,8 @@
 The graph takes the arrays of `features.window` and `noise`, with any number of workloads and paths, and gives `paths`.
 Weights and graph must agree within `card.TOLERANCE`, or nothing is written.
 
-What is NOT promised: a graph for a network without attention or resolutions keeps fewer inputs; serving feeds what it asks.
+What is NOT promised: that every graph has every input. A network without resolutions has fewer; serving feeds what it
+asks for.
 """
 
 import io

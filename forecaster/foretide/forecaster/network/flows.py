@@ -1,7 +1,7 @@
 """Conditional distributions over D numbers behind one interface: density for fitting, samples from GIVEN noise.
 
-`Couplings` is what ships: rational-quadratic couplings of nflows (Durkan et al. 2019), of which only `nflows.transforms`
-is imported. Sampling takes our own branch-free inverse, so that the graph can be exported. `Spare` is the same through
+`Couplings` is what ships: rational-quadratic couplings of nflows (Durkan et al. 2019), of which `nflows.transforms`
+alone is imported. Sampling takes our own branch-free inverse, so that the graph can be exported. `Spare` is the same through
 zuko, kept alive by one contract test over both: nflows is frozen since 2020. `Gaussian` is the ablation.
 
 What is NOT promised: that the spare is equal in its numbers, or exportable. It fits and samples.
@@ -23,11 +23,11 @@ class Flow(Protocol):
     """A distribution over values (D,) given a context (C,)."""
 
     def log_density(self, values: Tensor, context: Tensor) -> Tensor:
-        """values (B, D), context (B, C) -> natural logarithm of the density (B,)."""
+        """Values (B, D), context (B, C) -> natural logarithm of the density (B,)."""
         ...
 
     def sample(self, noise: Tensor, context: Tensor) -> Tensor:
-        """noise (B, K, D) of the standard normal, context (B, C) -> values (B, K, D), differentiable in both."""
+        """Noise (B, K, D) of the standard normal, context (B, C) -> values (B, K, D), differentiable in both."""
         ...
 
 
@@ -146,7 +146,7 @@ class Spare(nn.Module):
 
 
 def masks_over(times: int, indicators: int, *, layers: int) -> list[list[bool]]:
-    """Masks over times x indicators, time outermost: odd and even times, odd and even indicators, then halves of time."""
+    """Masks over times x indicators, time outermost: odd and even times, odd and even indicators, halves of time."""
     time = torch.arange(times)[:, None].expand(times, indicators)
     indicator = torch.arange(indicators)[None, :].expand(times, indicators)
     splits = [time % 2 == 0] * (times > 1) + [indicator % 2 == 0] * (indicators > 1) + [time < times // 2] * (times > 3)

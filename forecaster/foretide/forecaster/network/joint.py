@@ -1,10 +1,10 @@
 """From noise to the joint shape of a path, around location 0 at scale 1: (H, N) numbers, N targets.
 
-The flow: couplings join the first cosine coefficients (DCT-II, orthonormal) of each indicator; the others are independent
-normals with a scale that depends on the context, woven across indicators (tokens follow requests); back in time, a monotone spline per (indicator, step), whose parameters
-depend on the indicator's state alone, gives each its own marginal shape. Splines are computed once per workload, not per
-path, which is what makes 256 paths cheap. With 0 coefficients, or where they are as many as the steps, couplings join
-the steps themselves. The Gaussian family is independent normals.
+The flow: couplings join the first cosine coefficients (DCT-II, orthonormal) of each indicator. The others are normals
+whose scale depends on the context, woven across indicators, because tokens follow requests. Back in time, a monotone
+spline per (indicator, step), whose parameters depend on the indicator's state alone, shapes each margin. Splines are
+computed once per workload, not per path, which is what makes 256 paths cheap. With 0 coefficients, or where they are as
+many as the steps, couplings join the steps themselves. The Gaussian family is independent normals.
 
 What is NOT promised: dependence of the fine wiggles of a path beyond its first coefficients.
 """

@@ -1,7 +1,7 @@
 """What training minimises and what picks the checkpoint.
 
-Loss: negative log likelihood per number + `ENERGY` x energy score (Gneiting & Raftery 2007) of a few paths, per root of the
-dimension. Choice: mean CRPS of every number + pinball loss of the path peak, never the likelihood: on counts and
+Loss: negative log likelihood per number + `ENERGY` x energy score (Gneiting & Raftery 2007) of a few paths, per root of
+the dimension. Choice: mean CRPS of every number + pinball loss of the path peak, never the likelihood: on counts and
 constants a likelihood has no bound.
 
 What is NOT promised: that the losses are comparable between schemas. All are in units of a window's scale.
@@ -16,7 +16,7 @@ PEAK_QUANTILES = (0.5, 0.9, 0.95)
 
 
 def training_loss(density: Tensor, paths: Tensor, actual: Tensor, *, energy: float = ENERGY) -> Tensor:
-    """density (B,), paths (B, K, H, N), actual (B, H, N) -> scalar."""
+    """Density (B,), paths (B, K, H, N), actual (B, H, N) -> scalar."""
     return -density.clamp(min=-50.0).mean() + energy * energy_score(paths, actual).mean()
 
 

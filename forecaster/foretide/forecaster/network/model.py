@@ -1,10 +1,11 @@
 """The network: windows and noise in, normalised joint paths out.
 
     windows -> a token per (indicator, resolution) -> attention -> location and scale per (indicator, step)
-                                                                -> context of the flow -> paths = location + scale * flow(noise)
+                                                                -> context of the flow
+    paths = location + scale * flow(noise, context)
 
-Beside the tokens a linear skip runs from the newest rows and the same-clock stretches to the location (Zeng et al. 2023,
-"Are Transformers Effective for Time Series Forecasting?"). Noise is an input: the same noise gives the same paths.
+Beside the tokens a linear skip runs from the newest rows and the same-clock stretches to the location (Zeng et al.
+2023, "Are Transformers Effective for Time Series Forecasting?"). Noise is an input: the same noise, the same paths.
 
 What is NOT promised: demand. `features.to_demand` maps paths back.
 """
@@ -89,14 +90,14 @@ class Network(nn.Module):
         self.joint = joint_of(config.family.value, shape, layers=config.layers, hidden=config.hidden)
 
     def forward(self, arrays: Mapping[str, Tensor], noise: Tensor) -> Tensor:
-        """arrays as `features.window` makes them, noise (B, K, H * targets) -> normalised paths (B, K, H, targets)."""
+        """Arrays as `features.window` makes them, noise (B, K, H * targets) -> normalised paths (B, K, H, targets)."""
         location, scale, states, context = self._seen(arrays)
         shapes = self.joint.sample(noise.clamp(-NOISE_LIMIT, NOISE_LIMIT), states, context)
         paths: Tensor = location[:, None] + scale[:, None] * shapes
         return paths.clamp(-CLAMP, CLAMP)
 
     def fit_terms(self, arrays: Mapping[str, Tensor], actual: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """actual (B, H, targets) normalised -> log density per number (B,), and paths (B, K, H, targets)."""
+        """Actual (B, H, targets) normalised -> log density per number (B,), and paths (B, K, H, targets)."""
         location, scale, states, context = self._seen(arrays)
         shapes = (actual - location) / scale
         density = self.joint.log_density(shapes, states, context) - torch.log(scale).sum(dim=(1, 2))

@@ -1,7 +1,7 @@
 """The network as a competitor of `forecast evaluate`: trained from scratch on one series, asked at many origins.
 
-Any indicators, any horizon, any grid. The last `HELD_BACK` of the training rows pick the checkpoint; several seeds may be
-pooled: their paths are shared out evenly, which is a linear pool of equal weights.
+Any indicators, any horizon, any grid. The last `HELD_BACK` of the training rows pick the checkpoint; several seeds may
+be pooled: their paths are shared out evenly, which is a linear pool of equal weights.
 
 What is NOT promised: that `context` bounds every resolution. It bounds the newest rows and the bins; the same-clock
 stretches look back a week, because a day's shape is what they are for.
@@ -129,7 +129,7 @@ def _schema(series: Series, horizon: int, context: int, transform: Transform) ->
     return Schema("series", horizon, series.step_s, indicators, windows, transform)
 
 
-_BASE = Config(dropout=0.1)
+_BASE = Config()
 _VARIANTS = {
     "flow": _BASE,
     "gaussian-head": replace(_BASE, family=Family.GAUSSIAN),

@@ -1,7 +1,7 @@
 """Monotone rational-quadratic splines without branches, in both directions: exportable, equal to those of nflows.
 
-Source: Durkan et al. 2019, "Neural Spline Flows", section 3.1, identity outside [-BOUND, BOUND]. nflows selects by boolean
-masks and checks values as it goes, which no exporter can follow; here every element takes the same path. The
+Source: Durkan et al. 2019, "Neural Spline Flows", section 3.1, identity outside [-BOUND, BOUND]. nflows selects by
+boolean masks and checks values as it goes, which no exporter can follow; here every element takes the same path. The
 discriminant is clamped, so that rounding can never make a sample NaN.
 
 What is NOT promised: gradients through the bin search itself; the bin is taken as given, as nflows does.
@@ -16,7 +16,7 @@ from torch.nn import functional
 BINS = 8
 BOUND = 5.0
 SMALLEST = 1e-2
-"""Least width, height (as shares of the whole) and slope of a bin; nflows' own 1e-3 lets float32 fail (its issue 87)."""
+"""Least width, height (as shares of the whole) and slope of a bin; nflows' 1e-3 lets float32 fail (its issue 87)."""
 PARAMETERS = 3 * BINS - 1
 """Per element: widths, heights, and the slopes at inner knots; the outer slopes are 1."""
 UNIT_SLOPE = math.log(math.expm1(1.0 - SMALLEST))
@@ -31,7 +31,7 @@ def start_as_identity(bias: Tensor) -> None:
 
 
 def forward(values: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
-    """values (...), raw (..., PARAMETERS), broadcast together -> spline of the values, log of its slope."""
+    """Values (...), raw (..., PARAMETERS), broadcast together -> spline of the values, log of its slope."""
     xs, ys, slopes = _knots(raw)
     inside = values.clamp(-BOUND, BOUND)
     left, right, low, high, first, last = _bin(xs, ys, slopes, inside, by_height=False)

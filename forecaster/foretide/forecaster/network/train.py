@@ -1,7 +1,7 @@
-"""Fitting a network: AdamW under one cycle of the learning rate, the checkpoint picked by what the product is scored on.
+"""Fitting a network: AdamW under one cycle of the learning rate, the checkpoint picked by what the product is for.
 
-Seeded: what a step draws depends on the seed and the step alone, so that a resumed run goes on exactly where it stopped.
-The state is written as safetensors and JSON; nothing is pickled.
+Seeded: what a step draws depends on the seed and the step alone, so that a resumed run goes on where it stopped. The
+state is written as safetensors and JSON; nothing is pickled.
 
 What is NOT promised: the same bits on another device or another build of torch.
 """
@@ -65,9 +65,8 @@ def fit(
     data, check = _on(device, train), _on(device, valid, limit=settings.check_windows)
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=settings.decay)
     progress = load_state(folder, network, optimiser, settings) if folder else None
-    progress = progress or Progress(
-        step=0, best=Best(step=0, score=_checked(network, check, settings)), weights=_copy(network)
-    )
+    if progress is None:
+        progress = Progress(0, Best(0, _checked(network, check, settings)), _copy(network))
     total, since = 0.0, 0
     for step in range(progress.step, settings.steps):
         total, since = total + _step(network, optimiser, data, settings, step), since + 1
@@ -83,6 +82,12 @@ def fit(
     network.load_state_dict(progress.weights)
     network.eval()
     return progress.best
+
+
+def score_of(network: Network, examples: Examples, settings: Settings) -> float:
+    """The choice score of a network on examples, as `fit` computes it."""
+    device = next(network.parameters()).device
+    return _checked(network, _on(device, examples, limit=settings.check_windows), settings)
 
 
 def rate_at(step: int, settings: Settings) -> float:

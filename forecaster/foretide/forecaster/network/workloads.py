@@ -28,7 +28,7 @@ def generated(*, rows: int, step_s: float, rng: Generator) -> Workload:
     for chance, factor in _FACTORS:
         if rng.random() < chance:
             rate = rate * factor(seconds, step_s, rng)
-    requests = _counted(np.clip(rate, 0.0, 1e4 * mean), step_s, rng)
+    requests = _counted(np.asarray(np.clip(rate, 0.0, 1e4 * mean), dtype=np.float64), step_s, rng)
     return Workload("generated", _with_tokens(requests, step_s, rng), float(seconds[0]))
 
 
