@@ -1,12 +1,19 @@
-"""Whatever is measured, the ladder answers with finite, non-negative joint paths, or says nothing."""
+"""Whatever is measured, the ladder answers with finite, non-negative joint paths, or says nothing.
+
+Calibrated or not, and whatever a learned tier answers.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from numpy.random import Generator
 
 from foretide.forecaster.ladder import Ladder
-from foretide.forecaster.past import past_of
+from foretide.forecaster.past import Past, past_of
 from foretide.forecaster.scoring import crps
 from foretide.policies.flow import DemandHistory, Floats, Trust, frozen
 
@@ -89,3 +96,75 @@ def test_crps_does_not_depend_on_the_order_of_samples_and_is_at_most_the_error(s
     scored = crps(samples, actual)
     np.testing.assert_allclose(scored, crps(samples[::-1], actual), rtol=1e-9, atol=1e-6)
     assert (scored <= np.abs(samples - actual).mean(axis=0) + 1e-6).all()
+
+
+@dataclass
+class Hostile:
+    """A learned tier that answers in every wrong way there is, one after another."""
+
+    turn: int = 0
+    name: str = "hostile"
+
+    def paths(self, *, past: Past, horizon: int, count: int, rng: Generator) -> Floats | None:
+        del past, rng
+        self.turn += 1
+        usual = np.ones((count, horizon, 3))
+        wrong = [np.nan * usual, 1e300 * usual, -usual, usual[:, :, :2], usual[:1], usual[0], np.array("no"), None]
+        if self.turn % 9 == 0:
+            raise RuntimeError("hostile")
+        return wrong[self.turn % 9 - 1]
+
+
+SECOND = np.resize([3.0, 4.0, 5.0, 4.0, 6.0], 40)
+WRONG = {
+    "constant": np.full(40, 7.0),
+    "all zero": np.zeros(40),
+    "99 % missing": np.where(np.arange(200) % 100 == 50, 4.0, np.nan),
+    "a spike of 1e12": np.concatenate([SECOND, [1e12], SECOND[:3]]),
+    "a negative value": np.concatenate([SECOND, [-3.0], SECOND[:3]]),
+    "not a number": np.concatenate([SECOND, [np.nan] * 8]),
+    "one sample": np.array([4.0]),
+    "nothing": np.empty(0),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_bad_input_gives_a_flagged_fallback_or_nothing(name: str) -> None:
+    rates = WRONG[name]
+    told = history(np.column_stack([rates, 100 * rates, 10 * rates]), step=60.0)
+    ladder = Ladder(calibration=True, learned=[Hostile()])
+    made = ladder.forecast(history=told, horizon=5, paths=32, seed=1)
+    if name == "nothing":
+        assert made is None
+        return
+    assert made is not None
+    assert made.flagged
+    assert np.isfinite(made.paths).all()
+    assert made.paths.min() >= 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    values=demands(),
+    step=STEPS,
+    horizon=st.integers(1, 20),
+    clock=st.lists(st.integers(-50, 20), min_size=1, max_size=4),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_calibration_and_a_hostile_tier_break_nothing_whatever_the_clock_does(
+    *, values: Floats, step: float, horizon: int, clock: list[int], seed: int
+) -> None:
+    ladder = Ladder(season_s=40 * step, calibration=True, learned=[Hostile()])
+    end = max(1, len(values) // 2)
+    for jump in clock:
+        end = min(max(0, end + jump), len(values))
+        told = history(values[:end], step=step)
+        made = ladder.forecast(history=told, horizon=horizon, paths=32, seed=seed)
+        if made is None:
+            assert past_of(told).count == 0
+            continue
+        assert made.paths.shape == (32, horizon, 3)
+        assert np.isfinite(made.paths).all()
+        assert made.paths.min() >= 0
+        assert made.weights.get("hostile", 0.0) == 0.0 or not made.flagged
+        assert made.paths.max() <= 10 * np.nanmax(past_of(told).known, initial=0.0) + 1e-300

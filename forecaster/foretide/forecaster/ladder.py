@@ -7,58 +7,63 @@ Each forecast is kept until its horizon has passed, then scored by CRPS of reque
 measured. Shares of the paths follow the scores. At the first call with enough history its tail is rehearsed: the
 same code forecasts and scores at earlier origins, each with its own past only, so that a restart has an opinion.
 
-What is NOT promised: sharp intervals (a linear pool of tiers that disagree is wider than it claims, the safe side; it
-is not recalibrated here), and any memory between processes beyond that rehearsal.
+With `calibration` the pool's paths are remapped, stretched and watched (see `calibrator`); `learned` tiers are scored
+like all others, and served once they have beaten the best.
+
+What is NOT promised: without `calibration`, sharp intervals (a linear pool of tiers that disagree is wider than it
+claims, the safe side); and any memory between processes beyond that rehearsal.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from math import ceil
 
 import numpy as np
-from numpy.random import default_rng
+from numpy.random import Generator, default_rng
 
+from foretide.forecaster.calibrator import Calibration, Calibrator, Issued
 from foretide.forecaster.ets import DampedTrend
+from foretide.forecaster.maturity import SAMPLES, Pending, outcome, pending, scores
 from foretide.forecaster.past import FILL, Past, doubt, past_of
 from foretide.forecaster.persistence import PersistenceBootstrap
 from foretide.forecaster.reactive import reactive
 from foretide.forecaster.recent import Recent
 from foretide.forecaster.scoreboard import Scoreboard
-from foretide.forecaster.scoring import crps
 from foretide.forecaster.seasonal import SeasonalWindows
-from foretide.forecaster.tier import Tier, ceiling
-from foretide.policies.flow import REQUESTS, DemandForecast, DemandHistory, Floats, frozen
+from foretide.forecaster.tier import Tier, ceiling, heard
+from foretide.policies.flow import DemandForecast, DemandHistory, Floats, frozen
 
 NEEDED_S, NEEDED_ROWS = 300.0, 5
 """Measured time, and rows, before any model is believed."""
-SAMPLES = 48
-"""Paths per tier that are kept for scoring."""
 PENDING = 8
 """Forecasts per horizon that are kept for scoring."""
 REHEARSALS = 60
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Pending:
-    """A forecast of requests/s that waits for its outcome: samples (S, H) by tier and of the pool."""
-
-    made_at: float
-    due: float
-    last_value: float
-    tiers: Mapping[str, Floats]
-    pooled: Floats
+REHEARSED_PATHS = 96
+"""Paths of a rehearsal from which calibration learns; tails need more than scores do."""
 
 
 class Ladder:
     """A `Forecaster` for ONE target; its scores are that target's.
 
-    `season_s` is the length of the period after which demand looks alike, in seconds.
+    `season_s` is the length of the period after which demand looks alike, in seconds. `learned` are further tiers, on
+    probation until they win; whatever they answer or raise does no harm. `calibration` says which parts of the online
+    calibration are on; True is all of them, False none. Raises ValueError where a learned tier's name is taken.
     """
 
-    def __init__(self, *, season_s: float = 86400.0) -> None:
+    def __init__(
+        self,
+        *,
+        season_s: float = 86400.0,
+        learned: Sequence[Tier] = (),
+        calibration: Calibration | bool = False,
+    ) -> None:
         reference = PersistenceBootstrap()
         level = PersistenceBootstrap(smoothing=0.3, name="level-bootstrap")
-        self._tiers: tuple[Tier, ...] = (reference, level, Recent(), DampedTrend(), SeasonalWindows(season_s=season_s))
+        own: tuple[Tier, ...] = (reference, level, Recent(), DampedTrend(), SeasonalWindows(season_s=season_s))
+        self._tiers, self._learned = (*own, *learned), frozenset(tier.name for tier in learned)
+        if len({tier.name for tier in self._tiers}) < len(self._tiers):
+            raise ValueError(f"learned: {sorted(self._learned)}: give names that no other tier has")
+        self._season_s = season_s
+        self._parts = (Calibration() if calibration else None) if isinstance(calibration, bool) else calibration
         self._start_over(step=0.0)
 
     def forecast(self, *, history: DemandHistory, horizon: int, paths: int, seed: int) -> DemandForecast | None:
@@ -79,28 +84,39 @@ class Ladder:
             return self._fallback(past, horizon, paths, seed, distrust)
         if not self._rehearsed:
             self._rehearse(past, horizon)
-        pooled, shares = self._turn(past, horizon, paths, seed)
+        served, shares = self._turn(past, horizon, paths, seed)
         if not shares:
             return self._fallback(past, horizon, paths, seed, "no stretch of this history is long enough for a model")
-        weights = {name: share / paths for name, share in shares.items() if share}
-        return DemandForecast(past.end, past.step, frozen(pooled), weights, self._board.score())
+        return self._told(past, served, {name: share / paths for name, share in shares.items() if share})
 
     def _start_over(self, *, step: float) -> None:
         """Scores of another grid say nothing about this one."""
         self._step = step
-        self._board = Scoreboard(reference=self._tiers[0].name)
-        self._pending: list[_Pending] = []
+        self._board = Scoreboard(reference=self._tiers[0].name, probation=self._learned)
+        self._calibrator = Calibrator(self._parts) if self._parts else None
+        self._pending: list[Pending] = []
         self._rehearsed = False
+        self._learned_from = -np.inf
 
     def _turn(self, past: Past, horizon: int, count: int, seed: int) -> tuple[Floats, dict[str, int]]:
-        """`count` pooled paths and how many came from which tier, kept for scoring; none where no tier speaks."""
+        """`count` served paths and how many came from which tier, kept for scoring; none where no tier speaks."""
         drawn = self._drawn(past, horizon, count, seed)
         if not drawn:
             return np.empty((0, horizon, 3)), {}
-        shares = whole_shares(self._board.weights(list(drawn)), count)
-        pooled = np.concatenate([drawn[name][:share] for name, share in shares.items()])
-        self._remember(past, drawn, pooled)
-        return pooled, shares
+        shares = whole_shares(self._weights(list(drawn)), count)
+        served = np.concatenate([drawn[name][:share] for name, share in shares.items()])
+        issued = None
+        if self._calibrator:
+            served, issued = self._calibrator.applied(served, past=past, bound=ceiling(past, horizon))
+        self._remember(past, drawn, served, issued)
+        return served, shares
+
+    def _weights(self, names: Sequence[str]) -> dict[str, float]:
+        weights = self._board.weights(names)
+        if self._parts is None or self._parts.pooling:
+            return weights
+        best = max(weights, key=lambda name: weights[name])
+        return {name: float(name == best) for name in names}
 
     def _drawn(self, past: Past, horizon: int, count: int, seed: int) -> dict[str, Floats]:
         """At least `count` bounded paths of every tier that has something to say, each from its own noise."""
@@ -108,44 +124,40 @@ class Ladder:
         drawn = {}
         for index, tier in enumerate(self._tiers):
             rng = default_rng([abs(seed), index])
-            paths = tier.paths(past=past, horizon=horizon, count=max(count, SAMPLES), rng=rng)
+            ask = heard if tier.name in self._learned else _asked
+            paths = ask(tier, past=past, horizon=horizon, count=max(count, SAMPLES), rng=rng)
             if paths is not None and np.isfinite(paths).all():
                 drawn[tier.name] = np.clip(paths, 0.0, bound)
         return drawn
 
-    def _remember(self, past: Past, drawn: Mapping[str, Floats], pooled: Floats) -> None:
+    def _remember(self, past: Past, drawn: Mapping[str, Floats], served: Floats, issued: Issued | None) -> None:
         """Keeps the forecast for scoring, unless it lies too close behind the last one that is kept."""
-        horizon = pooled.shape[1]
-        spacing = max(1, horizon // PENDING) * past.step
-        newest = max((pending.made_at for pending in self._pending), default=-np.inf)
-        if self._tiers[0].name not in drawn or past.end < newest + spacing * (1 - 1e-6):
-            return
-        picks = np.linspace(0, len(pooled) - 1, min(len(pooled), SAMPLES)).round().astype(np.int64)
-        self._pending.append(
-            _Pending(
-                made_at=past.end,
-                due=past.end + horizon * past.step,
-                last_value=float(past.newest[REQUESTS]),
-                tiers={name: paths[:SAMPLES, :, REQUESTS].astype(np.float32) for name, paths in drawn.items()},
-                pooled=pooled[picks, :, REQUESTS].astype(np.float32),
-            )
-        )
+        spacing = max(1, served.shape[1] // PENDING) * past.step
+        newest = max((waiting.made_at for waiting in self._pending), default=-np.inf)
+        if self._tiers[0].name in drawn and past.end >= newest + spacing * (1 - 1e-6):
+            self._pending.append(pending(past, drawn, served, season_s=self._season_s, issued=issued))
 
     def _mature(self, past: Past) -> None:
         """Scores what is due and was measured; forgets what is due and was not, or lies in the future."""
         tolerance = past.step * 1e-6
-        due = [pending for pending in self._pending if pending.due <= past.end + tolerance]
-        self._pending = [pending for pending in self._pending if pending.made_at <= past.end + tolerance < pending.due]
-        start = past.end - len(past.known) * past.step
-        for pending in due:
-            first = round((pending.made_at - start) / past.step)
-            actual = past.known[max(0, first) : first + pending.pooled.shape[1], REQUESTS]
-            if first >= 0 and np.isfinite(actual).any():
-                self._board.add(
-                    tiers={name: float(np.nanmean(crps(samples, actual))) for name, samples in pending.tiers.items()},
-                    pooled=float(np.nanmean(crps(pending.pooled, actual))),
-                    last_value=float(np.nanmean(np.abs(pending.last_value - actual))),
-                )
+        due = [waiting for waiting in self._pending if waiting.due <= past.end + tolerance]
+        self._pending = [waiting for waiting in self._pending if waiting.made_at <= past.end + tolerance < waiting.due]
+        for waiting in due:
+            actual = outcome(waiting, past)
+            if actual is not None:
+                self._learn(waiting, actual, past.step)
+
+    def _learn(self, waiting: Pending, actual: Floats, step: float) -> None:
+        tiers, pooled, last_value, seasonal = scores(waiting, actual)
+        self._board.add(tiers=tiers, pooled=pooled, last_value=last_value, seasonal=seasonal)
+        if self._calibrator is None or waiting.issued is None:
+            return
+        # Overlapping horizons hold much of the same news: each counts as the part of it that is its own.
+        share = min(1.0, (waiting.made_at - self._learned_from) / (len(actual) * step))
+        self._learned_from = waiting.made_at
+        reference = tiers[self._tiers[0].name]
+        if self._calibrator.add(waiting.issued, actual, share=max(0.0, share), pooled=pooled, reference=reference):
+            self._board.relearn()
 
     def _rehearse(self, past: Past, horizon: int) -> None:
         """Forecasts at earlier origins of this history and scores them, each origin seeing only its own past."""
@@ -156,13 +168,30 @@ class Ladder:
             then = past.until(rows)
             if then.count >= needed and then.age <= FILL:
                 self._mature(then)
-                self._turn(then, horizon, SAMPLES, seed=rows)
+                self._turn(then, horizon, REHEARSED_PATHS if self._calibrator else SAMPLES, seed=rows)
         self._mature(past)
 
     def _fallback(self, past: Past, horizon: int, paths: int, seed: int, why: str) -> DemandForecast:
         drawn = reactive(past=past, horizon=horizon, count=paths, rng=default_rng(abs(seed)))
-        bounded = np.minimum(drawn, ceiling(past, horizon))
-        return DemandForecast(past.end, past.step, frozen(bounded), {"reactive": 1.0}, self._board.score(), why)
+        return self._told(past, np.minimum(drawn, ceiling(past, horizon)), {"reactive": 1.0}, why)
+
+    def _told(self, past: Past, served: Floats, weights: dict[str, float], why: str = "") -> DemandForecast:
+        bound = ceiling(past, served.shape[1])
+        return DemandForecast(
+            made_at=past.end,
+            step=past.step,
+            paths=frozen(served),
+            weights=weights,
+            score=self._board.score(),
+            flagged=why,
+            reliability=self._calibrator.reliability() if self._calibrator else None,
+            stale_s=past.age * past.step,
+            capped=int(((served >= bound) & (bound > 0)).sum()),
+        )
+
+
+def _asked(tier: Tier, *, past: Past, horizon: int, count: int, rng: Generator) -> Floats | None:
+    return tier.paths(past=past, horizon=horizon, count=count, rng=rng)
 
 
 def _needed_rows(step: float) -> int:

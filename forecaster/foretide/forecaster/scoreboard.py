@@ -16,19 +16,28 @@ PRIOR = 5.0
 AUDIBLE = 0.25
 """A tier that has earned less than this share of the best one's weight is scored on, but not served: at a risk of one
 percent, a few paths of a wide tier would be the whole decision."""
+PROBATION = 20.0
+"""Matured forecasts, after forgetting, before a tier on probation can have won."""
+REMEMBERED = 5.0
+"""Matured forecasts as which everything before a break counts."""
 NEGLIGIBLE = 1e-12
 
 
 @dataclass(slots=True)
 class _Tally:
-    """Forgetting sums of one tier's CRPS and, on the same origins, of the reference tier's."""
+    """Forgetting sums of one tier's CRPS and, on the same origins, of the reference tier's; and of those origins."""
 
     crps: float = 0.0
     reference: float = 0.0
+    mass: float = 0.0
 
     def add(self, crps: float, reference: float, keep: float) -> None:
         self.crps = keep * self.crps + crps
         self.reference = keep * self.reference + reference
+        self.mass = keep * self.mass + 1.0
+
+    def shrink(self, share: float) -> None:
+        self.crps, self.reference, self.mass = self.crps * share, self.reference * share, self.mass * share
 
 
 @dataclass(slots=True)
@@ -38,36 +47,65 @@ class Scoreboard:
     reference: str
     half_life: float = 60.0
     """Matured origins after which a score counts half."""
+    probation: frozenset[str] = frozenset()
+    """Tiers that get no share until they have beaten the best of the others."""
     origins: int = 0
     _tallies: dict[str, _Tally] = field(default_factory=dict, repr=False)
+    _seasonal: _Tally = field(default_factory=_Tally, repr=False)
+    """The pool and, as its reference, the value one season before, on origins where that is known."""
+    _graduates: set[str] = field(default_factory=set, repr=False)
     _mass: float = 0.0
     _pooled: float = 0.0
     _last_value: float = 0.0
 
-    def add(self, *, tiers: Mapping[str, float], pooled: float, last_value: float) -> None:
-        """Enters the CRPS of one matured origin: of each tier (the reference among them), the pool, last value."""
+    def add(
+        self, *, tiers: Mapping[str, float], pooled: float, last_value: float, seasonal: float | None = None
+    ) -> None:
+        """Enters the CRPS of one matured origin: of each tier (the reference among them), the pool, last value.
+
+        `seasonal` is that of the value one season before, None where it is not known.
+        """
         keep = 0.5 ** (1.0 / self.half_life)
         for name, crps in tiers.items():
             self._tallies.setdefault(name, _Tally()).add(crps, tiers[self.reference], keep)
         self._mass = keep * self._mass + 1.0
         self._pooled = keep * self._pooled + pooled
         self._last_value = keep * self._last_value + last_value
+        if seasonal is not None:
+            self._seasonal.add(pooled, seasonal, keep)
         self.origins += 1
+        self._graduates |= {name for name in self.probation & set(tiers) if self._has_won(name)}
+
+    def relearn(self) -> None:
+        """After a break all that was earned counts as `REMEMBERED` origins, and probation begins again."""
+        share = min(1.0, REMEMBERED / self._mass) if self._mass else 1.0
+        for tally in (*self._tallies.values(), self._seasonal):
+            tally.shrink(share)
+        self._mass, self._pooled, self._last_value = self._mass * share, self._pooled * share, self._last_value * share
+        self._graduates.clear()
 
     def weights(self, names: Sequence[str]) -> dict[str, float]:
         """Shares of the named tiers; they sum to 1. Equal before anything has matured."""
-        losses = {name: self._relative_loss(name) for name in names}
+        waiting = self.probation - self._graduates
+        served = [name for name in names if name not in waiting] or list(names)
+        losses = {name: self._relative_loss(name) for name in served}
         best = min(losses.values())
         raw = {name: (best / loss) ** POWER for name, loss in losses.items()}
         audible = {name: value if value >= AUDIBLE else 0.0 for name, value in raw.items()}
         total = sum(audible.values())
-        return {name: value / total for name, value in audible.items()}
+        return {name: audible.get(name, 0.0) / total for name in names}
 
     def score(self) -> ForecastScore | None:
         """Forgetting means of the pool and of last value over all origins so far; None before the first."""
         if not self.origins:
             return None
-        return ForecastScore(self._pooled / self._mass, self._last_value / self._mass, self.origins)
+        seasonal = self._seasonal.crps / self._seasonal.reference if self._seasonal.reference > 0 else None
+        return ForecastScore(self._pooled / self._mass, self._last_value / self._mass, self.origins, seasonal)
+
+    def _has_won(self, name: str) -> bool:
+        """Whether a tier has forecast often enough, and better than every tier that is not on probation."""
+        rivals = [self._relative_loss(rival) for rival in self._tallies if rival not in self.probation]
+        return self._tallies[name].mass >= PROBATION and self._relative_loss(name) < min(rivals)
 
     def _relative_loss(self, name: str) -> float:
         """CRPS over the reference tier's on the same origins, drawn towards 1 by the prior; positive."""

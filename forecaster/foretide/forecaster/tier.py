@@ -3,6 +3,7 @@
 What is NOT promised: that a tier alone is calibrated. The ladder scores the tiers and pools them.
 """
 
+import logging
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.random import Generator
 from foretide.forecaster.past import Indices, Past, whole_blocks
 from foretide.policies.flow import REQUESTS, Floats
 
+logger = logging.getLogger(__name__)
 GROWTH_FLOOR, GROWTH_LIMIT = 1.0, 9.0
 """Paths may always reach twice the largest demand known, and never more than ten times."""
 GROWTH_ROWS = 2880
@@ -29,6 +31,18 @@ class Tier(Protocol):
     def paths(self, *, past: Past, horizon: int, count: int, rng: Generator) -> Floats | None:
         """Joint paths (count, horizon, 3), per second, from `past.end` on; None where the past is too short for it."""
         ...
+
+
+def heard(tier: Tier, *, past: Past, horizon: int, count: int, rng: Generator) -> Floats | None:
+    """What a tier that may be broken answers: (count, horizon, 3), finite; None for whatever else it does."""
+    try:
+        with np.errstate(all="ignore"):
+            paths = np.asarray(tier.paths(past=past, horizon=horizon, count=count, rng=rng), dtype=np.float64)
+    except Exception:  # a learned part may fail in any way; the ladder goes on without it
+        logger.warning("forecaster tier %s failed and is left out", tier.name, exc_info=True)
+        return None
+    sound = paths.ndim == 3 and len(paths) >= count and paths.shape[1:] == (horizon, 3) and np.isfinite(paths).all()
+    return paths if sound else None
 
 
 def ceiling(past: Past, horizon: int) -> Floats:

@@ -7,6 +7,7 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from foretide.operator.forecast_telemetry import ForecastTelemetry
 from foretide.operator.seams import Key
 from foretide.operator.status import Turn
 from foretide.policies.flow import REQUESTS, Act, Trust
@@ -31,6 +32,7 @@ class Telemetry:
         self.risk = gauge("violation_probability_ratio", "Risk at the desired count", _TARGET)
         self.forecast_crps = gauge("forecast_crps_requests_per_second", "CRPS of matured forecasts", _TARGET)
         self.forecast_skill = gauge("forecast_skill_ratio", "1 - CRPS / CRPS of the last value", _TARGET)
+        self.forecast = ForecastTelemetry(gauge)
         self.blind = gauge("blind_targets", "Targets without fresh metrics")
         self.targets = gauge("targets", "Targets of the last plan")
         self.global_hold = gauge("global_hold", "1 while nothing may go down because too much would")
@@ -76,12 +78,15 @@ class Telemetry:
         if forecast is not None and forecast.score is not None:
             self.forecast_crps.labels(*labels).set(forecast.score.crps)
             self.forecast_skill.labels(*labels).set(forecast.score.skill)
+        if forecast is not None:
+            self.forecast.count(labels, forecast)
 
     def forget(self, key: Key) -> None:
         """Drops the series of a resource that is gone."""
         for gauge in (self.decision_at, self.demand, self.risk, self.forecast_crps, self.forecast_skill):
             gauge.remove_by_labels({"namespace": key.namespace, "name": key.name})
         self.replicas.remove_by_labels({"namespace": key.namespace, "name": key.name})
+        self.forecast.forget(_labels(key))
 
 
 def _labels(key: Key) -> tuple[str, str]:

@@ -26,6 +26,7 @@ from foretide.policies.declared import (
     ScalingRules,
     ScalingSelect,
 )
+from foretide.policies.forecast import DemandForecast, ForecastScore, Reliability
 from foretide.policies.service import CapacityTable, ColdStart, Floats, ServiceModel, WorkPerUnit
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "Reason",
     "ReasonCode",
     "Recommendation",
+    "Reliability",
     "Rhythm",
     "Risk",
     "ScaleEvent",
@@ -133,41 +135,23 @@ class DemandHistory:
         known = int(np.isfinite(self.values[-rows:, REQUESTS]).sum())
         return known / rows
 
+    def coarser(self, step: float, *, needed: float = 0.75) -> "DemandHistory":
+        """The same demand in bins of `step` seconds, a whole multiple of this step, aligned to multiples of it.
 
-@dataclass(frozen=True, slots=True)
-class ForecastScore:
-    """Mean CRPS of matured forecasts of requests/s, and of last value on the same origins; `origins` is how many."""
-
-    crps: float
-    crps_last_value: float
-    origins: int
-
-    @property
-    def skill(self) -> float:
-        """1 - CRPS / CRPS of last value; negative where the forecast loses."""
-        return 1.0 - self.crps / self.crps_last_value if self.crps_last_value > 0 else 0.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DemandForecast:
-    """Joint demand paths: `paths` has shape (K, H, 3), per second; step h covers [made_at + h*step, + step)."""
-
-    made_at: float
-    step: float
-    paths: Floats
-    weights: dict[str, float]
-    """Model name -> share of the paths it contributed; sums to 1."""
-    score: ForecastScore | None = None
-    flagged: str = ""
-    """Why the forecast is a fallback, in words; empty when it is not."""
-
-    @property
-    def model(self) -> str:
-        return max(self.weights, key=lambda name: self.weights[name]) if self.weights else "none"
-
-    @property
-    def horizon(self) -> float:
-        return self.step * int(self.paths.shape[1])
+        A bin is the mean of its measured rows, and a gap where less than the share `needed` of them was measured: a
+        gap never counts as zero. Bins that are only partly inside are left out. Raises ValueError for another step.
+        """
+        ratio = round(step / self.step)
+        if ratio < 1 or abs(ratio * self.step - step) > 1e-6 * self.step:
+            raise ValueError(f"step: {step:g} s: give a whole multiple of the history's own {self.step:g} s")
+        skipped = -round(self.start / self.step) % ratio
+        bins = max(0, (len(self.values) - skipped) // ratio)
+        rows = self.values[skipped : skipped + bins * ratio].reshape(bins, ratio, 3)
+        known = np.isfinite(rows).all(axis=2, keepdims=True)
+        count = known.sum(axis=1)
+        means = np.where(known, rows, 0.0).sum(axis=1) / np.maximum(1, count)
+        enough = np.where(count >= max(1.0, needed * ratio - 1e-9), means, np.nan)
+        return DemandHistory(self.start + skipped * self.step, ratio * self.step, frozen(enough), self.trust, self.why)
 
 
 @dataclass(frozen=True, slots=True)

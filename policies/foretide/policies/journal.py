@@ -7,7 +7,7 @@ What is NOT promised: that a record of one version can be read by another; `VERS
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -67,7 +67,8 @@ def _typed(plain: Any, kind: Any) -> Any:
         return _tuple(plain, arguments)
     if isinstance(kind, type) and is_dataclass(kind):
         hints = get_type_hints(kind)
-        return kind(**{field.name: _typed(plain[field.name], hints[field.name]) for field in fields(kind)})
+        told = [field for field in fields(kind) if field.name in plain or field.default is MISSING]
+        return kind(**{field.name: _typed(plain[field.name], hints[field.name]) for field in told})
     convert: Callable[[Any], Any] = kind if isinstance(kind, type) and issubclass(kind, Enum) else _unchanged
     return convert(plain)
 

@@ -1,11 +1,15 @@
 """The ladder as its callers see it: what it says, when it says that it does not know, and how shares follow scores."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from numpy.random import Generator
 
+from foretide.forecaster.calibrator import Calibration
 from foretide.forecaster.ladder import Ladder, whole_shares
+from foretide.forecaster.past import Past
 from foretide.forecaster.scoring import covered, crps
 from foretide.policies.flow import DemandForecast, DemandHistory, Floats, Forecaster, Trust, frozen
 
@@ -181,3 +185,65 @@ def test_whole_shares_sum_to_the_paths(paths: int) -> None:
     shares = whole_shares({"a": 0.5, "b": 1 / 3, "c": 1 / 6}, paths)
     assert sum(shares.values()) == paths
     assert abs(shares["b"] - paths / 3) < 1
+
+
+@dataclass
+class Told:
+    """A learned tier that knows the future of this series, give or take, or is wrong by a factor."""
+
+    rates: Floats
+    factor: float = 1.0
+    name: str = "told"
+    asked: list[int] = field(default_factory=list)
+
+    def paths(self, *, past: Past, horizon: int, count: int, rng: Generator) -> Floats | None:
+        rows = round(past.end / past.step)
+        ahead = np.resize(self.rates[rows : rows + horizon], horizon) * self.factor
+        requests = ahead * np.exp(0.02 * rng.standard_normal((count, 1)))
+        return np.asarray(np.stack([requests, 1000 * requests, 200 * requests], axis=2))
+
+
+def test_a_learned_tier_that_knows_better_earns_the_pool_once_it_has_won(history: History, days: Days) -> None:
+    rates = days(160)
+    young, grown = Ladder(learned=[Told(rates)]), Ladder(learned=[Told(rates)])
+    assert "told" not in forecast(history(rates[:20]), ladder=young).weights
+    assert forecast(history(rates[:150]), ladder=grown).weights["told"] > 0.9
+
+
+def test_a_learned_tier_that_is_worse_gets_nothing_and_changes_nothing(history: History, days: Days) -> None:
+    told = history(days(150))
+    with_it = forecast(told, ladder=Ladder(learned=[Told(days(170), factor=3.0)]))
+    np.testing.assert_array_equal(with_it.paths, forecast(told).paths)
+    assert "told" not in with_it.weights
+
+
+def test_a_learned_tier_may_not_take_anothers_name(days: Days) -> None:
+    with pytest.raises(ValueError, match="learned: .*last-72.*: give names that no other tier has"):
+        Ladder(learned=[Told(days(5), name="last-72")])
+
+
+def test_without_pooling_all_paths_come_from_the_best_tier(history: History, days: Days) -> None:
+    made = forecast(history(days(150)), ladder=Ladder(calibration=Calibration(pooling=False)))
+    assert list(made.weights.values()) == [1.0]
+
+
+def test_calibration_with_every_part_off_serves_the_plain_pool(history: History, days: Days) -> None:
+    told = history(days(120))
+    off = Calibration(remap=False, conformal=False, drift=False)
+    made = forecast(told, ladder=Ladder(calibration=off))
+    assert sorted(made.weights) == sorted(forecast(told).weights)
+    assert made.reliability is not None
+    assert made.reliability.peak_stretch > 0
+
+
+def test_a_calibrated_forecast_says_how_honest_it_was_and_how_old_its_data_are(history: History, days: Days) -> None:
+    rates = days(200)
+    rates[-2:] = NAN
+    made = forecast(history(rates), ladder=Ladder(calibration=True, season_s=3600.0))
+    assert made.stale_s == 120.0
+    assert made.reliability is not None
+    assert made.reliability.origins >= 30
+    assert 0.5 <= made.reliability.coverage80 <= made.reliability.coverage95 <= 1.0
+    assert made.score is not None
+    assert made.score.seasonal_ratio is not None
+    assert forecast(history(rates)).reliability is None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from foretide.forecaster.past import past_of
-from foretide.forecaster.persistence import PersistenceBootstrap
+from foretide.forecaster.persistence import PersistenceBootstrap, smoothed
 from foretide.policies.flow import DemandHistory, Floats
 
 History = Callable[..., DemandHistory]
@@ -52,3 +52,16 @@ def test_the_same_noise_gives_the_same_paths(history: History, days: Callable[..
     told = history(days(300))
     np.testing.assert_array_equal(drawn(told, seed=7), drawn(told, seed=7))
     assert not np.array_equal(drawn(told, seed=7), drawn(told, seed=8))
+
+
+def test_smoothing_is_the_exponential_mean_of_the_measured_rows() -> None:
+    rng = np.random.default_rng(1)
+    rows = rng.gamma(2.0, size=(300, 3))
+    rows[rng.random(300) < 0.2] = np.nan
+    rows[:4] = np.nan
+    level, expected = np.full(3, np.nan), []
+    for row in rows:
+        if np.isfinite(row).all():
+            level = row if np.isnan(level).any() else level + 0.3 * (row - level)
+        expected.append(level)
+    np.testing.assert_array_equal(smoothed(rows, 0.3), np.array(expected))

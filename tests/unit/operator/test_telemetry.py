@@ -1,5 +1,7 @@
 """The names and labels that dashboards and alerts read."""
 
+from dataclasses import replace
+
 from given import NOW, evidence, forecast
 from twins import resource
 
@@ -9,6 +11,7 @@ from foretide.operator.seams import Key
 from foretide.operator.status import Turn
 from foretide.operator.telemetry import Telemetry
 from foretide.policies.decide import plan
+from foretide.policies.flow import DemandForecast, ForecastScore, Reliability
 
 
 def counted() -> Telemetry:
@@ -48,3 +51,44 @@ def test_the_names_are_those_that_are_promised() -> None:
         "foretide_scale_write",
         "foretide_build_info",
     } <= names
+
+
+def test_a_forecast_is_counted_with_its_scores_and_its_honesty_and_forgets_what_it_no_longer_says() -> None:
+    telemetry = Telemetry(version="1")
+    registry = Registry()
+    registry.see(resource())
+    honest = Reliability(0.81, 0.94, 0.05, 0.96, origins=90, alarms=2, drift="outcomes moved")
+    told = replace(
+        forecast(*[45.0] * 100),
+        weights={"ets": 0.75, "last-72": 0.25},
+        score=ForecastScore(0.5, 1.0, 90, seasonal_ratio=0.25),
+        reliability=honest,
+        stale_s=30.0,
+        capped=7,
+    )
+
+    def page_after(made: DemandForecast) -> str:
+        found = evidence(forecast=made)
+        telemetry.count(Turn(registry.entries()[0], NOW, None, found, plan(found)))
+        return telemetry.page().decode()
+
+    page = page_after(told)
+    target = 'name="llama",namespace="prod"'
+    for line in (
+        f'foretide_forecast_crps_ratio{{{target},to="last-value"}} 0.5',
+        f'foretide_forecast_crps_ratio{{{target},to="seasonal-naive"}} 0.25',
+        f'foretide_forecast_tier_weight_ratio{{{target},tier="ets"}} 0.75',
+        f'foretide_forecast_coverage_ratio{{interval="0.8",{target}}} 0.81',
+        f'foretide_forecast_coverage_ratio{{interval="0.95",{target}}} 0.94',
+        f"foretide_forecast_peak_exceeded_ratio{{{target}}} 0.05",
+        f"foretide_forecast_drift_alarms{{{target}}} 2.0",
+        f"foretide_forecast_drift_alarm{{{target}}} 1.0",
+        f"foretide_forecast_capped_values{{{target}}} 7.0",
+        f"foretide_forecast_staleness_seconds{{{target}}} 30.0",
+        f"foretide_forecast_fallback{{{target}}} 0.0",
+    ):
+        assert line in page
+    later = page_after(replace(told, weights={"reactive": 1.0}, flagged="stale", score=None, reliability=None))
+    assert 'tier="ets"' not in later
+    assert "foretide_forecast_coverage_ratio{" not in later
+    assert f"foretide_forecast_fallback{{{target}}} 1.0" in later

@@ -32,3 +32,12 @@ def test_a_damaged_record_is_refused_in_one_line(damage: dict[str, object]) -> N
     with pytest.raises(BadRecord, match=r"evidence: .*: the record is damaged") as refused:
         decode_evidence(record() | damage)
     assert "\n" not in str(refused.value)
+
+
+def test_a_record_from_before_a_forecast_had_reliability_is_read() -> None:
+    old = record()
+    for name in ("reliability", "stale_s", "capped"):
+        del old["evidence"]["forecast"][name]
+    read = decode_evidence(old).forecast
+    assert read is not None
+    assert (read.reliability, read.stale_s, read.capped) == (None, 0.0, 0)
