@@ -52,6 +52,28 @@ def _learner(name: str, module: str, attribute: str, library: str, **options: An
     return Entry(name, opened, learns=True, heavy=True)
 
 
+def _network(name: str) -> Callable[[], Model]:
+    """Our own network, trained from scratch on the series, on a GPU where there is one."""
+
+    def opened() -> Model:
+        with needs(name, "torch and nflows", extra="train"):
+            import torch
+
+            found = import_module("foretide.forecaster.network.series_model")
+        return found.named(name, device="cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[no-any-return]
+
+    return opened
+
+
+def _with_network() -> Model:
+    return Pooled("pooled-with-flow", calibrated=True, learned=_network("flow"))
+
+
+POOLS = (
+    Entry("pooled", Pooled),
+    Entry("pooled-calibrated", lambda: Pooled("pooled-calibrated", calibrated=True)),
+    Entry("pooled-with-flow", _with_network, learns=True, heavy=True),
+)
 LEARNERS = (
     Entry("flair", _named("library", "Flair", "flaircast", name="flair"), heavy=True),
     _learner("auto-arima", "library", "Statistical", "statsforecast"),
@@ -59,6 +81,8 @@ LEARNERS = (
     _learner("lightgbm-quantiles", "trees", "Trees", "lightgbm"),
     _learner("harmony-as-published", "harmony", "Harmony", "torch", extra="train"),
     _learner("harmony-as-scored", "harmony", "Harmony", "torch", extra="train", coupled=False),
+    Entry("flow", _network("flow"), learns=True, heavy=True),
+    Entry("gaussian-head", _network("gaussian-head"), learns=True, heavy=True),
     _learner("deepar", "deep", "Gluon", "gluonts[torch]"),
     _learner("patchtst", "deep", "Gluon", "gluonts[torch]"),
     _learner("nhits", "deep", "Nhits", "neuralforecast"),
@@ -68,7 +92,7 @@ LEARNERS = (
 def _entries() -> dict[str, Entry]:
     rules = [Entry(rule.name, lambda rule=rule: rule, simple=True) for rule in SIMPLE]  # type: ignore[misc]
     tiers = [Entry(tier.name, lambda tier=tier: tier) for tier in TIERS]  # type: ignore[misc]
-    return {entry.name: entry for entry in [*rules, *tiers, Entry("pooled", Pooled), *LEARNERS]}
+    return {entry.name: entry for entry in [*rules, *tiers, *POOLS, *LEARNERS]}
 
 
 ENTRIES = _entries()

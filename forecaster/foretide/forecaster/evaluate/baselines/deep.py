@@ -142,7 +142,8 @@ class Nhits:
                 enable_checkpointing=False,
             )
             learner = NeuralForecast(models=[model], freq=1)
-            learner.fit(df=_frame(filled(series.values[:rows]), [rows], rows))
+            past = filled(np.asarray(series.values)[:rows])
+            learner.fit(df=_frame(past, [rows], rows))
         return _Nhits(learner, size)
 
 
