@@ -1,6 +1,6 @@
 """docs/benchmarks/forecasts.md: every forecaster on the families of forecast_families.py, cell by cell.
 
-    python bench/forecast_evaluate.py run [--families A,B] [--models all|everything|A,B] [--seeds N] [--fits N]
+    python bench/forecast_evaluate.py run [--families A,B] [--models all|A,B] [--seeds N] [--fits N] [--jobs N]
     python bench/forecast_evaluate.py page
 
 Cells that exist under out/forecasts/ are kept, so that a run can be stopped and go on; `page` writes what is there.
@@ -9,16 +9,17 @@ Cells that exist under out/forecasts/ are kept, so that a run can be stopped and
 import argparse
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 from forecast_families import FAMILIES, Family
 from forecast_page import write_page
 
-from foretide.forecaster.evaluate.baselines.catalogue import Entry, chosen
+from foretide.forecaster.evaluate.baselines.catalogue import chosen
 from foretide.forecaster.evaluate.baselines.missing import NotInstalled
 from foretide.forecaster.evaluate.cells import Cells
-from foretide.forecaster.evaluate.model import Series
 from foretide.forecaster.evaluate.run import compared
 from foretide.forecaster.evaluate.young import hidden
 
@@ -30,38 +31,45 @@ def cells_of(family: Family) -> Cells:
     return Cells(OUT / family.name, {})
 
 
-def run_cell(family: Family, series: Series, entry: Entry, terms: dict[str, int]) -> None:
+def run_cell(place: tuple[str, str, str], terms: dict[str, int]) -> str:
+    """One cell, by names alone so that a process of its own can make it; what came out, in a line."""
+    name, group, model = place
+    family = next(each for each in FAMILIES if each.name == name)
+    (entry,) = chosen(model)
     cells = cells_of(family)
-    if cells.read(group=series.group, model=entry.name) is not None:
-        return
+    if cells.read(group=group, model=model) is not None:
+        return ""
     begun = time.perf_counter()
-    protocol = replace(family.protocol, **terms)
+    series = next(each for each in family.series() if each.group == group)
     try:
-        cell = compared(series=series, entry=hidden(entry, family.history), protocol=protocol)
-    except NotInstalled as error:
-        print(f"{family.name} {series.group} {entry.name}: {error}", flush=True)
-        return
-    ran = terms if entry.learns else {}
-    cells.write({**cell, "terms": ran})
+        cell = compared(series=series, entry=hidden(entry, family.history), protocol=replace(family.protocol, **terms))
+    except (NotInstalled, ValueError) as error:
+        return f"{name} {group} {model}: left out: {error}"
+    cells.write({**cell, "terms": terms if entry.learns and not family.history else {}})
     figures = cell["figures"]
-    print(
-        f"{family.name} {series.group} {entry.name}: crps {figures['crps']:.5g} wql {figures['wql']:.4f} "
+    return (
+        f"{name} {group} {model}: crps {figures['crps']:.5g} wql {figures['wql']:.4f} "
         f"cost {figures['decision_cost']:.4f} exceeded {figures['peak_q95_exceeded']:.3f} "
-        f"({time.perf_counter() - begun:.0f} s)",
-        flush=True,
+        f"({time.perf_counter() - begun:.0f} s)"
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    entries = chosen(options.models)
+    named = {family.name: family for family in FAMILIES}
+    families = list(FAMILIES) if options.families == "all" else [named[name] for name in options.families.split(",")]
+    places = [
+        (family.name, series.group, entry.name)
+        for family in families
+        for entry in reversed(chosen(options.models))  # the slow ones first: they decide when the last process ends
+        for series in family.series()
+    ]
     terms = {"seeds": options.seeds, "fits": options.fits}
-    for family in FAMILIES:
-        if options.families != "all" and family.name not in options.families.split(","):
-            continue
-        series = family.series()
-        for entry in entries:
-            for each in series:
-                run_cell(family, each, entry, terms)
+    with ProcessPoolExecutor(max_workers=options.jobs, mp_context=get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(run_cell, place, terms) for place in places]):
+            if done.exception() is not None:
+                print(f"failed: {done.exception()!r}", flush=True)
+            elif done.result():
+                print(done.result(), flush=True)
 
 
 def main() -> int:
@@ -71,6 +79,7 @@ def main() -> int:
     parser.add_argument("--models", default="all")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--fits", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     if options.what == "run":
         run(options)

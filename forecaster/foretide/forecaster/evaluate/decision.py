@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from foretide.forecaster.evaluate.scores import quantiles
 from foretide.policies.flow import Floats
 
 RATIOS: Final = (4.0, 19.0, 99.0)
@@ -29,7 +30,7 @@ def quantile_of(ratio: float) -> float:
 
 def capacity(*, paths: Floats, quantile: float) -> Floats:
     """The quantile of the paths' peaks (O, N)."""
-    return np.asarray(np.quantile(peaks(paths), quantile, axis=1), dtype=np.float64)
+    return np.asarray(quantiles(peaks(paths), [quantile])[0], dtype=np.float64)
 
 
 def cost(*, provided: Floats, peak: Floats, ratio: float) -> Floats:

@@ -124,9 +124,9 @@ def _run(series: Series, entry: Entry, protocol: Protocol, origins: Indices, see
     turns = protocol.turns(origins) if entry.learns else [(protocol.turns(origins)[0][0], origins)]
     for turn, (rows, served) in enumerate(turns):
         fitted = run.fitted(rows)
+        paths = run.asked(fitted, served)
         if turn == seed == 0:
             _check(fitted, series, protocol, served)
-        paths = run.asked(fitted, served)
         actual = tallies.outcomes(series.values, origins=served, horizon=protocol.horizon)
         run.tally.add(paths=paths, actual=actual, seed=seed)
         placed = [(place, origin) for place, origin in enumerate(served.tolist()) if origin in shown]

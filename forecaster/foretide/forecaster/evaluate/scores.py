@@ -7,6 +7,7 @@ What is NOT promised: that two estimators agree on few paths. The CRPS is the fa
 those of the sample.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -21,11 +22,24 @@ QUANTILES: Final = tuple(round(0.1 * k, 1) for k in range(1, 10))
 PIT_BINS: Final = 20
 
 
+def quantiles(paths: Floats, levels: Sequence[float]) -> Floats:
+    """Sample quantiles over axis 1, linear between ranks as numpy's: (O, K, ...) -> (levels, O, ...).
+
+    One sort on contiguous rows: several times faster than numpy's own for a handful of levels.
+    """
+    ordered = np.sort(np.ascontiguousarray(np.moveaxis(paths, 1, -1)), axis=-1)
+    places = np.asarray(levels, dtype=np.float64) * (ordered.shape[-1] - 1)
+    below = np.minimum(np.floor(places).astype(np.int64), max(0, ordered.shape[-1] - 2))
+    above = np.minimum(below + 1, ordered.shape[-1] - 1)
+    share = places - below
+    return np.moveaxis(ordered[..., below] * (1.0 - share) + ordered[..., above] * share, -1, 0)
+
+
 def crps(*, paths: Floats, actual: Floats) -> Floats:
     """Fair CRPS per origin, step and indicator (O, H, N), in the unit of the paths."""
     origins, count, *rest = paths.shape
-    flat = np.moveaxis(paths, 1, 0).reshape(count, -1)
-    return scoring.crps(flat, actual.reshape(-1)).reshape(origins, *rest)
+    flat = np.moveaxis(paths, 1, -1).reshape(-1, count)
+    return scoring.crps(np.ascontiguousarray(flat).T, actual.reshape(-1)).reshape(origins, *rest)
 
 
 def squared_error(*, paths: Floats, actual: Floats) -> Floats:
@@ -35,12 +49,12 @@ def squared_error(*, paths: Floats, actual: Floats) -> Floats:
 
 def absolute_error(*, paths: Floats, actual: Floats) -> Floats:
     """Absolute error of the paths' median (O, H, N)."""
-    return np.asarray(np.abs(np.median(paths, axis=1) - actual), dtype=np.float64)
+    return np.asarray(np.abs(quantiles(paths, [0.5])[0] - actual), dtype=np.float64)
 
 
 def quantile_loss(*, paths: Floats, actual: Floats, levels: tuple[float, ...] = QUANTILES) -> Floats:
     """Twice the pinball loss, averaged over the levels (O, H, N): its sum over that of |actual| is the wQL."""
-    at = np.quantile(paths, levels, axis=1)
+    at = quantiles(paths, levels)
     miss = actual[None] - at
     tau = np.asarray(levels).reshape(-1, 1, 1, 1)
     return np.asarray(2.0 * np.maximum(tau * miss, (tau - 1.0) * miss).mean(axis=0), dtype=np.float64)
@@ -48,7 +62,7 @@ def quantile_loss(*, paths: Floats, actual: Floats, levels: tuple[float, ...] = 
 
 def covered(*, paths: Floats, actual: Floats, level: float) -> Floats:
     """Whether the central interval holds the outcome (O, ...): 1, 0, or NaN if missing. Axis 1 is the paths."""
-    low, high = np.quantile(paths, [0.5 - level / 2, 0.5 + level / 2], axis=1)
+    low, high = quantiles(paths, [0.5 - level / 2, 0.5 + level / 2])
     inside = ((low <= actual) & (actual <= high)).astype(np.float64)
     return np.asarray(np.where(np.isfinite(actual), inside, np.nan), dtype=np.float64)
 
@@ -94,12 +108,17 @@ def energy(*, paths: Floats, actual: Floats, seed: int, pairings: int = 8) -> Fl
     """
     origins, count = paths.shape[:2]
     flat, target = paths.reshape(origins, count, -1), actual.reshape(origins, 1, -1)
-    error = np.linalg.norm(flat - target, axis=2).mean(axis=1)
+    error = _distance(flat, target).mean(axis=1)
     if count < 2:
         return np.asarray(error, dtype=np.float64)
     shifts = np.random.default_rng(seed).permutation(np.arange(1, count))[:pairings]
-    spread = np.mean([np.linalg.norm(flat - np.roll(flat, shift, axis=1), axis=2).mean(axis=1) for shift in shifts], 0)
+    spread = np.mean([_distance(flat, np.roll(flat, shift, axis=1)).mean(axis=1) for shift in shifts], axis=0)
     return np.asarray(error - 0.5 * spread, dtype=np.float64)
+
+
+def _distance(one: Floats, other: Floats) -> Floats:
+    apart = one - other
+    return np.asarray(np.sqrt(np.einsum("okd,okd->ok", apart, apart)), dtype=np.float64)
 
 
 def variogram(*, paths: Floats, actual: Floats, power: float = 0.5) -> Floats:

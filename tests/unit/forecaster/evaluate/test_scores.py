@@ -110,3 +110,9 @@ def test_fair_crps_does_not_reward_more_paths(count: int, seed: int) -> None:
     paths, seen = rng.random((1, count, 4000, 1)), rng.random((1, 4000, 1))
     expected, _ = integrate.quad(lambda y: (y**3 + (1 - y) ** 3) / 3, 0.0, 1.0)
     assert scores.crps(paths=paths, actual=seen).mean() == pytest.approx(expected, abs=0.02)
+
+
+@given(st.integers(1, 9), st.lists(st.floats(0, 1), min_size=1, max_size=4))
+def test_quantiles_are_numpy_s(count: int, levels: list[float]) -> None:
+    paths = np.random.default_rng(count).random((2, count, 3, 2))
+    assert scores.quantiles(paths, levels) == pytest.approx(np.quantile(paths, levels, axis=1))

@@ -10,7 +10,9 @@ What is NOT promised: that a name's library is installed. `NotInstalled` says wh
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
+from foretide.forecaster.evaluate.baselines.missing import needs
 from foretide.forecaster.evaluate.baselines.pooled import Pooled
 from foretide.forecaster.evaluate.baselines.simple import SIMPLE
 from foretide.forecaster.evaluate.baselines.tiers import TIERS
@@ -34,14 +36,66 @@ class Entry:
     """Takes minutes per series: not part of `all`, only of `everything`."""
 
 
+def _named(module: str, attribute: str, library: str, *, extra: str = "bench", **options: Any) -> Callable[[], Model]:
+    """Opens a model of a module that needs a library, when it is wanted and not before."""
+
+    def opened() -> Model:
+        with needs(str(options.get("name", attribute.lower())), library, extra=extra):
+            found = import_module(f"foretide.forecaster.evaluate.baselines.{module}")
+        return getattr(found, attribute)(**options)  # type: ignore[no-any-return]
+
+    return opened
+
+
+def _learner(name: str, module: str, attribute: str, library: str, **options: Any) -> Entry:
+    opened = _named(module, attribute, library, name=name, **options)
+    return Entry(name, opened, learns=True, heavy=True)
+
+
+def _network(name: str) -> Callable[[], Model]:
+    """Our own network, trained from scratch on the series, on a GPU where there is one."""
+
+    def opened() -> Model:
+        with needs(name, "torch and nflows", extra="train"):
+            import torch
+
+            found = import_module("foretide.forecaster.network.series_model")
+        return found.named(name, device="cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[no-any-return]
+
+    return opened
+
+
+def _with_network() -> Model:
+    return Pooled("pooled-with-flow", calibrated=True, learned=_network("flow"))
+
+
+POOLS = (
+    Entry("pooled", Pooled),
+    Entry("pooled-calibrated", lambda: Pooled("pooled-calibrated", calibrated=True)),
+    Entry("pooled-with-flow", _with_network, learns=True, heavy=True),
+)
+LEARNERS = (
+    Entry("flair", _named("library", "Flair", "flaircast", name="flair"), heavy=True),
+    _learner("auto-arima", "library", "Statistical", "statsforecast"),
+    _learner("mstl", "library", "Statistical", "statsforecast"),
+    _learner("lightgbm-quantiles", "trees", "Trees", "lightgbm"),
+    _learner("harmony-as-published", "harmony", "Harmony", "torch", extra="train"),
+    _learner("harmony-as-scored", "harmony", "Harmony", "torch", extra="train", coupled=False),
+    Entry("flow", _network("flow"), learns=True, heavy=True),
+    Entry("gaussian-head", _network("gaussian-head"), learns=True, heavy=True),
+    _learner("deepar", "deep", "Gluon", "gluonts[torch]"),
+    _learner("patchtst", "deep", "Gluon", "gluonts[torch]"),
+    _learner("nhits", "deep", "Nhits", "neuralforecast"),
+)
+
+
 def _entries() -> dict[str, Entry]:
     rules = [Entry(rule.name, lambda rule=rule: rule, simple=True) for rule in SIMPLE]  # type: ignore[misc]
     tiers = [Entry(tier.name, lambda tier=tier: tier) for tier in TIERS]  # type: ignore[misc]
-    return {entry.name: entry for entry in [*rules, *tiers, Entry("pooled", Pooled), *LEARNERS]}
+    return {entry.name: entry for entry in [*rules, *tiers, *POOLS, *LEARNERS]}
 
 
-LEARNERS: tuple[Entry, ...] = ()
-ENTRIES: dict[str, Entry] = _entries()
+ENTRIES = _entries()
 SIMPLE_NAMES = tuple(entry.name for entry in ENTRIES.values() if entry.simple)
 
 

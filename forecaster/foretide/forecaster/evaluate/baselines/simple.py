@@ -56,6 +56,7 @@ def _rule(kind: str, season: int, horizon: int) -> tuple[Drawn, int]:
         "bootstrap": (bootstrap, month),
         "additive": (additive, month),
         "mixture": (mixture, month),
+        "mixture-additive": (mixture_additive, month),
         "last-plus": (last_plus, max(1008, season)),
         "reactive-50": (_Reactive(0.5).rule, 1),
         "reactive-70": (_Reactive(0.7).rule, 1),
@@ -121,6 +122,13 @@ def mixture(rows: Floats, horizon: int, count: int, rng: Generator) -> Floats:
     return np.concatenate([*halves, bootstrap(rows, horizon, count - half, rng)])
 
 
+def mixture_additive(rows: Floats, horizon: int, count: int, rng: Generator) -> Floats:
+    """Half last-72, half the last row plus changes that happened."""
+    half = count // 2
+    halves = [last_72(rows, horizon, half, rng)] if half else []
+    return np.concatenate([*halves, additive(rows, horizon, count - half, rng)])
+
+
 def last_plus(rows: Floats, horizon: int, count: int, rng: Generator) -> Floats:
     """Level paths at the last row plus (peak of the next H rows - row) as it was over the memory, at even ranks.
 
@@ -184,6 +192,7 @@ SIMPLE: tuple[Rule, ...] = (
     Rule("persistence-bootstrap", "bootstrap"),
     Rule("persistence-additive", "additive"),
     Rule("mixture", "mixture"),
+    Rule("mixture-additive", "mixture-additive"),
     Rule("last-plus-q95", "last-plus"),
     Rule("reactive-50", "reactive-50"),
     Rule("reactive-70", "reactive-70"),

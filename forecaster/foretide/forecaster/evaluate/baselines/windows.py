@@ -27,6 +27,11 @@ def filled(values: Floats) -> Floats:
     return np.asarray(np.where(last >= 0, taken, 0.0), dtype=np.float64)
 
 
+def not_below(paths: Floats, series: Series) -> Floats:
+    """Paths cut at zero where the series never was below it."""
+    return paths if (series.values < 0).any() else np.maximum(paths, 0.0)
+
+
 def season_rows(series: Series, season_s: float = DAY_S) -> int:
     """Rows in a season, at least one."""
     return max(1, round(season_s / series.step_s))
