@@ -1,8 +1,8 @@
 """Conditional distributions over D numbers behind one interface: density for fitting, samples from GIVEN noise.
 
 `Couplings` is what ships: rational-quadratic couplings of nflows (Durkan et al. 2019), of which `nflows.transforms`
-alone is imported. Sampling takes our own branch-free inverse, so that the graph can be exported. `Spare` is the same through
-zuko, kept alive by one contract test over both: nflows is frozen since 2020. `Gaussian` is the ablation.
+alone is imported. Sampling takes our own branch-free inverse, so that the graph can be exported. `Spare` is the same
+through zuko, kept alive by one contract test over both: nflows is frozen since 2020. `Gaussian` is the ablation.
 
 What is NOT promised: that the spare is equal in its numbers, or exportable. It fits and samples.
 """

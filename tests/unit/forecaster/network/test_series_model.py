@@ -33,9 +33,8 @@ def test_every_competitor_answers_many_origins_by_finite_paths(shaped, name):
     paths = fitted.paths(series=shaped, origins=np.arange(650, 690), horizon=3, count=10, seed=1)
     assert paths.shape == (40, 10, 3, 2)
     assert np.isfinite(paths).all()
-    np.testing.assert_array_equal(
-        paths[:20], fitted.paths(series=shaped, origins=np.arange(650, 670), horizon=3, count=10, seed=1)
-    )
+    again = fitted.paths(series=shaped, origins=np.arange(650, 670), horizon=3, count=10, seed=1)
+    np.testing.assert_allclose(paths[:20], again, rtol=1e-4, atol=1e-4)
 
 
 def test_rows_after_an_origin_change_nothing(shaped):
