@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from foretide.cli.problems import BadInput
-from foretide.cli.replay import Format, _folder
+from foretide.cli.replay import Format, writable
 from foretide.policies.flow import INDICATORS
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def train_command(  # noqa: PLR0913 (every option of the command is an argument)
     from foretide.forecaster.network.train import Settings
 
     settings = Settings(steps=steps, batch=batch, rate=rate, seed=seed, check_every=max(1, steps // 10))
-    _print(_tuned(workload, schema, settings, _start(start), _folder(out)), output)
+    _print(_tuned(workload, schema, settings, _start(start), writable(out)), output)
 
 
 def _head(head: str) -> "Schema":

@@ -117,12 +117,12 @@ def _holed(values: Floats, rng: Generator) -> Floats:
 
 def _staged(future: Floats, rng: Generator, share: float, schema: Schema) -> tuple[Floats, Floats]:
     """Futures (B, H, N) with staged events, and what is told of them (B, H, 2): expected demand, confidence."""
-    count, horizon = future.shape[:2]
-    start = rng.integers(0, horizon, size=count)
-    end = start + rng.integers(1, horizon + 1, size=count)
+    count, horizon = len(future), int(future.shape[1])
+    start = np.asarray(rng.integers(0, horizon, size=count))
+    end = np.asarray(start + rng.integers(1, horizon + 1, size=count))
     step = np.arange(horizon)
     during = (step >= start[:, None]) & (step < end[:, None])
-    confidence: Floats = rng.choice([0.3, 0.5, 0.8, 0.9, 1.0], size=count)
+    confidence: Floats = rng.choice(np.array([0.3, 0.5, 0.8, 0.9, 1.0]), size=count)
     factor = np.exp(rng.normal(0.7, 0.6, size=count))
     level = (future[..., schema.targets[0]] * during).sum(axis=1) / np.maximum(1, during.sum(axis=1))
     announced = (rng.random(count) < share) & (level > 0)

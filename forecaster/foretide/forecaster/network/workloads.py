@@ -22,12 +22,12 @@ Factor = Callable[[Floats, float, Generator], Floats]
 
 def generated(*, rows: int, step_s: float, rng: Generator) -> Workload:
     """One workload of `rows` rows: requests, prompt and output tokens per second."""
-    seconds = np.arange(rows) * step_s + rng.uniform(0.0, WEEK_S)
+    seconds: Floats = np.asarray(np.arange(rows) * step_s + rng.uniform(0.0, WEEK_S), dtype=np.float64)
     mean = float(np.exp(rng.uniform(np.log(0.01), np.log(300.0))))
-    rate = np.full(rows, mean)
+    rate: Floats = np.full(rows, mean)
     for chance, factor in _FACTORS:
         if rng.random() < chance:
-            rate = rate * factor(seconds, step_s, rng)
+            rate = np.asarray(rate * factor(seconds, step_s, rng), dtype=np.float64)
     requests = _counted(np.asarray(np.clip(rate, 0.0, 1e4 * mean), dtype=np.float64), step_s, rng)
     return Workload("generated", _with_tokens(requests, step_s, rng), float(seconds[0]))
 
