@@ -71,7 +71,8 @@ def _means(told: Mapping[str, Any]) -> list[str]:
     head = ["| model, mean of containers | CRPS | MSE | 80 % covers | 95 % covers |", "|---|---|---|---|---|"]
     names = ("crps", "mse", "coverage80", "coverage95")
     means = {model: [sum(row[name] for row in found) / len(found) for name in names] for model, found in rows.items()}
-    ordered = sorted(means.items(), key=lambda item: item[1][0])
+    whole = {model: values for model, values in means.items() if len(rows[model]) == len(told["series"])}
+    ordered = sorted(whole.items(), key=lambda item: item[1][0])
     return head + [f"| {model} | {' | '.join(f'{value:.4f}' for value in values)} |" for model, values in ordered]
 
 
