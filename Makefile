@@ -42,7 +42,7 @@ format: $(TEST_ENV)/ready
 lock: ## renew the lock files (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml -o lock/base.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml --group dev -o lock/dev.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml --group train --extra train --override lock/no-nflows.txt -o lock/train.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml --group train --extra train --override lock/no-nflows.in -o lock/train.txt
 
 $(DEMO_ENV)/ready: lock/base.txt pyproject.toml
 	$(PYTHON) -m venv $(DEMO_ENV)

@@ -9,16 +9,17 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 
 from foretide.cli.forecast_evaluate import Columns, TimeUnit, read_file
 from foretide.cli.problems import BadInput
 from foretide.cli.style import duration
-from foretide.policies.flow import REQUESTS, Floats
+
+if TYPE_CHECKING:
+    from foretide.policies.flow import Floats
 
 EXAMPLE = (
     "Example: foretide forecast show --series requests.csv.gz --time minute --columns requests --horizon 30 "
@@ -36,8 +37,8 @@ class Shown:
 
     title: str
     step_s: float
-    past: Floats
-    paths: Floats
+    past: "Floats"
+    paths: "Floats"
     told: tuple[str, ...] = ()
 
 
@@ -90,6 +91,8 @@ def forecast_of(
     path: Path, named: tuple[str, str, str, str], *, model: str, horizon: int, context: int, seed: int
 ) -> Shown:
     """The model's forecast from the end of the series (first indicator). Raises BadInput."""
+    import numpy as np
+
     from foretide.cli.forecast_evaluate import _entries
 
     time, columns, group, unit = named
@@ -122,6 +125,8 @@ def journalled(path: Path, at: int) -> Shown:
         raise BadInput(field="--at", value=at, fix=f"{path} has {len(records)} decisions with evidence") from error
     except BadRecord as error:
         raise BadInput(field="--journal", value=path, fix=str(error)) from error
+    from foretide.policies.flow import REQUESTS
+
     forecast = evidence.forecast
     if forecast is None:
         raise BadInput(field="--at", value=at, fix="this decision had no forecast; choose another")
@@ -152,6 +157,8 @@ def _records(path: Path) -> Iterator[dict[str, object]]:
 
 
 def _print(found: Shown) -> None:
+    import numpy as np
+
     from foretide.cli.chart import chart
 
     quantiles = np.quantile(found.paths, FAN, axis=0)
@@ -183,6 +190,7 @@ def _write(path: Path, found: Shown) -> None:
 
 def drawn(found: Shown, *, suffix: str) -> bytes:
     """The fan as a figure, with the rows before it."""
+    import numpy as np
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

@@ -55,7 +55,7 @@ def problem_of(name: str, value: float) -> str | None:
     if words is not None:
         return None if value in range(len(words)) else f"give one of {', '.join(words)}"
     if name in WHOLE:
-        return None if value >= 1 and value.is_integer() else "give a whole number of at least 1"
+        return None if value >= 1 and float(value).is_integer() else "give a whole number of at least 1"
     if isfinite(value) and (value > 0 or (value == 0 and name in ZERO_TOO)):
         return None
     return "give a finite number of at least 0" if name in ZERO_TOO else "give a finite number above 0"

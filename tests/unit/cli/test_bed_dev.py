@@ -46,12 +46,12 @@ def test_bad_input_is_one_line_and_exit_code_2(
     ("trace", "line"),
     [
         ("", "foretide: size: 0 bytes: day.csv is empty"),
-        ("arrival_s,prompt_tokens\n0,1\n", "foretide: columns: arrival_s, prompt_tokens: no known format"),
+        ("arrival_s,prompt_tokens\n0,1\n", "foretide: columns: arrival_s, prompt_tokens: for foretide output_tokens missing"),
         (
             "arrival_s,prompt_tokens,output_tokens\n0,1,1\n2,1,1\n1,1,1\n",
-            "in row 3: lies before the row above it; sort",
+            "in row 3 of day.csv: lies before the row above it; sort",
         ),
-        ("arrival_s,prompt_tokens,output_tokens\n-1,1,1\n", "foretide: arrival_s: -1 in row 1: is negative"),
+        ("arrival_s,prompt_tokens,output_tokens\n-1,1,1\n", "foretide: arrival_s: -1 in row 1 of day.csv: is negative"),
         ("arrival_s,prompt_tokens,output_tokens\n0,1,1\n", "nothing is up here; run `foretide dev up`"),
     ],
 )

@@ -114,8 +114,8 @@ def test_a_bad_argument_is_one_line(ran: Ran, path: Path, tmp_path: Path, argume
     ("policies", "line"),
     [
         ({"hpa": {"aim": [3]}}, "policies.hpa.aim: there is no such setting; there are target"),
-        ({"hpa": {"target": [0]}}, "policies.hpa.target: 0: give finite numbers above 0"),
-        ({"hpaa": {"target": [5]}}, "policies.hpaa: no such policy; there are static,"),
+        ({"hpa": {"target": [0]}}, "policies.hpa.target: 0: give a finite number above 0"),
+        ({"hpaa": {"target": [5]}}, "policies.hpaa: no such policy; did you mean hpa? there are static,"),
     ],
 )
 def test_a_setting_that_a_policy_does_not_have_is_one_line(
