@@ -23,6 +23,7 @@ from foretide.forecaster.evaluate.baselines.windows import (
     stretches,
 )
 from foretide.forecaster.evaluate.model import Fitted, Series
+from foretide.forecaster.past import NOTHING
 from foretide.policies.flow import Floats
 
 LAST = 72
@@ -110,7 +111,7 @@ def bootstrap(rows: Floats, horizon: int, count: int, rng: Generator) -> Floats:
     """The same on an asinh scale: multiplicative when busy, additive near zero."""
     busy = rows > 0
     mean = np.where(busy, rows, 0.0).sum(axis=0) / np.maximum(1, busy.sum(axis=0))
-    unit = np.where(mean > 0, mean / 3.0, 1.0)
+    unit = np.where(mean > NOTHING, mean / 3.0, 1.0)
     moved = additive(np.arcsinh(rows / unit), horizon, count, rng)
     return np.asarray(np.sinh(np.clip(moved, -FARTHEST, FARTHEST)) * unit, dtype=np.float64)
 
