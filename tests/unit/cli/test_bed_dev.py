@@ -46,7 +46,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
     ("trace", "line"),
     [
         ("", "foretide: size: 0 bytes: day.csv is empty"),
-        ("arrival_s,prompt_tokens\n0,1\n", "foretide: columns: arrival_s, prompt_tokens: for foretide output_tokens missing"),
+        ("arrival_s,prompt_tokens\n0,1\n", "arrival_s, prompt_tokens: for foretide output_tokens missing"),
         (
             "arrival_s,prompt_tokens,output_tokens\n0,1,1\n2,1,1\n1,1,1\n",
             "in row 3 of day.csv: lies before the row above it; sort",
