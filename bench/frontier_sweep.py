@@ -44,7 +44,12 @@ POLICIES = (
     "foretide",
     "oracle",
 )
-SEEDS, BUDGET, ATTAINMENTS = 5, 5, (0.99,)
+SEEDS, ATTAINMENTS = 5, (0.99,)
+SHIPPED_START_S = 120
+"""The start-up time that most readers have: tuned a little harder, and shown for every policy."""
+BUDGET, BUDGET_ELSEWHERE = 5, 3
+ONLY_AT_SHIPPED = ("hpa", "hpa-utilization", "dynamo", "sageserve")
+"""Left out elsewhere to keep the sweep within hours: two signals that say little about load, and the two slowest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,7 @@ TRAFFIC = (
     Traffic(
         "servegen-mlarge",
         "frontier-servegen-mlarge.yaml",
-        "ServeGen m-large, reconstructed from published statistics, at twice the rate of the reconstruction: 4.5 hours",
+        "ServeGen m-large, reconstructed from published statistics, at twice the rate of the reconstruction: three hours of an evening",
     ),
     Traffic(
         "flash-crowd",
@@ -92,7 +97,10 @@ def cell(traffic: Traffic, start_up_s: float, *, jobs: int) -> dict[str, Any]:
     path = OUT / f"{traffic.name}-{start_up_s:g}.json"
     if path.exists():
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    question = Question(POLICIES, attainments=ATTAINMENTS, seeds=SEEDS, budget=BUDGET, reference="foretide")
+    shipped = start_up_s == SHIPPED_START_S
+    policies = tuple(name for name in POLICIES if shipped or name not in ONLY_AT_SHIPPED)
+    budget = BUDGET if shipped else BUDGET_ELSEWHERE
+    question = Question(policies, attainments=ATTAINMENTS, seeds=SEEDS, budget=budget, reference="foretide")
     began = time.time()
     found = frontier(traffic.scenario(start_up_s), question, workers=Workers(jobs), cache=OUT / "capacity")
     told = as_json(found)
