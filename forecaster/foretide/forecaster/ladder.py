@@ -85,10 +85,11 @@ class Ladder:
             return self._fallback(past, horizon, paths, seed, distrust)
         if not self._rehearsed:
             self._rehearse(past, horizon)
-        served, shares = self._turn(past, horizon, paths, seed)
+        bound = ceiling(past, horizon)
+        served, shares = self._turn(past, bound, horizon, paths, seed)
         if not shares:
             return self._fallback(past, horizon, paths, seed, "no stretch of this history is long enough for a model")
-        return self._told(past, served, {name: share / paths for name, share in shares.items() if share})
+        return self._told(past, bound, served, {name: share / paths for name, share in shares.items() if share})
 
     def _start_over(self, *, step: float) -> None:
         """Scores of another grid say nothing about this one."""
@@ -99,16 +100,16 @@ class Ladder:
         self._rehearsed = False
         self._learned_from = -np.inf
 
-    def _turn(self, past: Past, horizon: int, count: int, seed: int) -> tuple[Floats, dict[str, int]]:
+    def _turn(self, past: Past, bound: Floats, horizon: int, count: int, seed: int) -> tuple[Floats, dict[str, int]]:
         """`count` served paths and how many came from which tier, kept for scoring; none where no tier speaks."""
-        drawn = self._drawn(past, horizon, count, seed)
+        drawn = self._drawn(past, bound, horizon, count, seed)
         if not drawn:
             return np.empty((0, horizon, 3)), {}
         shares = whole_shares(self._weights(list(drawn)), count)
         served = np.concatenate([drawn[name][:share] for name, share in shares.items()])
         issued = None
         if self._calibrator:
-            served, issued = self._calibrator.applied(served, past=past, bound=ceiling(past, horizon))
+            served, issued = self._calibrator.applied(served, past=past, bound=bound)
         self._remember(past, drawn, served, issued)
         return served, shares
 
@@ -119,9 +120,8 @@ class Ladder:
         best = max(weights, key=lambda name: weights[name])
         return {name: float(name == best) for name in names}
 
-    def _drawn(self, past: Past, horizon: int, count: int, seed: int) -> dict[str, Floats]:
+    def _drawn(self, past: Past, bound: Floats, horizon: int, count: int, seed: int) -> dict[str, Floats]:
         """At least `count` bounded paths of every tier that has something to say, each from its own noise."""
-        bound = ceiling(past, horizon)
         drawn = {}
         for index, tier in enumerate(self._tiers):
             rng = default_rng([abs(seed), index])
@@ -169,15 +169,19 @@ class Ladder:
             then = past.until(rows)
             if then.count >= needed and then.age <= FILL:
                 self._mature(then)
-                self._turn(then, horizon, REHEARSED_PATHS if self._calibrator else SAMPLES, seed=rows)
+                self._turn(
+                    then, ceiling(then, horizon), horizon, REHEARSED_PATHS if self._calibrator else SAMPLES, seed=rows
+                )
         self._mature(past)
 
     def _fallback(self, past: Past, horizon: int, paths: int, seed: int, why: str) -> DemandForecast:
         drawn = reactive(past=past, horizon=horizon, count=paths, rng=default_rng(abs(seed)))
-        return self._told(past, np.minimum(drawn, ceiling(past, horizon)), {"reactive": 1.0}, why)
+        bound = ceiling(past, horizon)
+        return self._told(past, bound, np.minimum(drawn, bound), {"reactive": 1.0}, why)
 
-    def _told(self, past: Past, served: Floats, weights: dict[str, float], why: str = "") -> DemandForecast:
-        bound = ceiling(past, served.shape[1])
+    def _told(
+        self, past: Past, bound: Floats, served: Floats, weights: dict[str, float], why: str = ""
+    ) -> DemandForecast:
         return DemandForecast(
             made_at=past.end,
             step=past.step,
