@@ -95,7 +95,7 @@ def _budgets(row: Mapping[int, Cell]) -> str:
 
 
 def _hours(cell: Cell, policy: str, *, bold: bool) -> str:
-    if not any(one["policy"] == policy for one in cell["policies"]):
+    if not _ran(cell, policy):
         return ""
     one = _of(cell, policy)
     hours = one["matched"][LEVEL]
@@ -149,6 +149,10 @@ def _crossing(values: Mapping[int, float]) -> str:
     return f"The best reactive policy and Foretide cost the same at a start-up time of about {told} (interpolated)."
 
 
+def _ran(cell: Cell, policy: str) -> bool:
+    return any(one["policy"] == policy for one in cell["policies"])
+
+
 def _of(cell: Cell, policy: str) -> Mapping[str, Any]:
     return next(one for one in cell["policies"] if one["policy"] == policy)
 
@@ -180,7 +184,7 @@ def _panel(axes: Any, name: str, row: Mapping[int, Cell]) -> None:
     policies = tuple(_policies(row))
     places = {start: place for place, start in enumerate(row)}
     for policy in policies:
-        ran = {start: cell for start, cell in row.items() if any(one["policy"] == policy for one in cell["policies"])}
+        ran = {start: cell for start, cell in row.items() if _ran(cell, policy)}
         hours = [(places[start], _of(cell, policy)["matched"][LEVEL]) for start, cell in ran.items()]
         reached = [(at, value) for at, value in hours if value is not None]
         ours, again = policy == "foretide", policies.index(policy) > len(policies) // 2
