@@ -13,13 +13,11 @@ import numpy as np
 from numpy.random import Generator
 
 from foretide.forecaster.evaluate.model import Fitted, Model, Series
+from foretide.forecaster.evaluate.pooled import history_at
 from foretide.forecaster.ladder import Ladder
 from foretide.forecaster.past import Indices, Past
 from foretide.forecaster.tier import Tier
-from foretide.policies.flow import REQUESTS, DemandHistory, Floats, Trust, frozen
-
-MEMORY_S = 8 * 86400.0
-"""What the ladder is shown: a week and a day."""
+from foretide.policies.flow import REQUESTS, Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ class Online:
         drawn = np.empty((len(origins), count, horizon))
         wanted = {origin: place for place, origin in enumerate(origins.tolist())}
         for row in _askings(origins, self.asked_every):
-            history = history_at(series, row)
+            history = history_at(series, [0], row)
             forecast = ladder.forecast(history=history, horizon=horizon, paths=count, seed=seed + row)
             if row in wanted:
                 drawn[wanted[row]] = 0.0 if forecast is None else forecast.paths[:, :, REQUESTS]
@@ -99,13 +97,6 @@ def _columns(series: Series) -> list[Series]:
     return [
         replace(series, columns=(name,), values=series.values[:, [index]]) for index, name in enumerate(series.columns)
     ]
-
-
-def history_at(series: Series, row: int) -> DemandHistory:
-    """The first indicator of the rows before `row` as a demand history; each request carries one token each way."""
-    begin = max(0, row - round(MEMORY_S / series.step_s))
-    values = np.repeat(series.values[begin:row, :1], 3, axis=1)
-    return DemandHistory(series.start_s + begin * series.step_s, series.step_s, frozen(values), Trust.FRESH)
 
 
 def _askings(origins: Indices, every: int) -> Iterator[int]:

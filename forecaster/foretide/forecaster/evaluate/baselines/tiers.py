@@ -13,10 +13,10 @@ import numpy as np
 from numpy.random import Generator, default_rng
 
 from foretide.forecaster.ets import DampedTrend
-from foretide.forecaster.evaluate.baselines.pooled import history_at
 from foretide.forecaster.evaluate.baselines.simple import naive
 from foretide.forecaster.evaluate.baselines.windows import filled
 from foretide.forecaster.evaluate.model import Fitted, Series
+from foretide.forecaster.evaluate.pooled import history_at
 from foretide.forecaster.past import Indices, past_of
 from foretide.forecaster.persistence import PersistenceBootstrap
 from foretide.forecaster.seasonal import SeasonalWindows
@@ -60,7 +60,7 @@ class _Asked:
 
 def _drawn(tier: Tier, series: Series, origin: int, shape: tuple[int, int], rng: Generator) -> Floats:
     """Bounded paths of `shape` (count, horizon) for one origin."""
-    past, (count, horizon) = past_of(history_at(series, origin)), shape
+    past, (count, horizon) = past_of(history_at(series, [0], origin)), shape
     paths = tier.paths(past=past, horizon=horizon, count=count, rng=rng) if past.count else None
     if paths is None or not np.isfinite(paths).all():
         stand_in = naive(filled(series.values[:origin]), horizon, count, rng)[:, :, 0]

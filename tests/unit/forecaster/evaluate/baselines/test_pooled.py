@@ -2,8 +2,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from foretide.forecaster.evaluate.baselines.pooled import Pooled, history_at
+from foretide.forecaster.evaluate.baselines.pooled import Pooled
 from foretide.forecaster.evaluate.model import Series
+from foretide.forecaster.evaluate.pooled import history_at
 from foretide.forecaster.ladder import Ladder
 from foretide.policies.flow import REQUESTS
 
@@ -16,7 +17,7 @@ def test_pooled_is_the_ladder_as_an_operator_asks_it(series: Made) -> None:
     drawn = fitted.paths(series=given, origins=np.array([45, 52, 59]), horizon=4, count=64, seed=3)
     ladder = Ladder()
     for place, row in enumerate((45, 52, 59)):
-        forecast = ladder.forecast(history=history_at(given, row), horizon=4, paths=64, seed=3 + row)
+        forecast = ladder.forecast(history=history_at(given, [0], row), horizon=4, paths=64, seed=3 + row)
         assert forecast is not None
         assert drawn[place, :, :, 0].tolist() == forecast.paths[:, :, REQUESTS].tolist()
 
