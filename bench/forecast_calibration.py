@@ -52,8 +52,8 @@ class Watched(Ladder):
 
     drawn: dict[str, Floats]
 
-    def _drawn(self, past: Past, horizon: int, count: int, seed: int) -> dict[str, Floats]:
-        self.drawn = super()._drawn(past, horizon, count, seed)
+    def _drawn(self, past: Past, bound: Floats, horizon: int, count: int, seed: int) -> dict[str, Floats]:
+        self.drawn = super()._drawn(past, bound, horizon, count, seed)
         return self.drawn
 
 
