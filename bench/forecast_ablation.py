@@ -49,7 +49,9 @@ def fitted_once(group, variant, seed, steps):
     rows, first, _ = terms.split(len(series.values))
     series = scaled(series, train=rows, scale=terms.scale)
     model = named(variant, kept=None)
-    model = replace(model, settings=replace(model.settings, steps=steps, check_every=max(1, steps // 10)), members=1)
+    model = replace(
+        model, settings=replace(model.settings, steps=steps, check_every=max(1, steps // 10)), members=1, most=0
+    )
     begun = time.process_time()
     rows = first - terms.horizon
     fitted = model.fit(series=series, rows=rows, horizon=terms.horizon, context=terms.context, seed=seed)

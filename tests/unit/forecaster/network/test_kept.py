@@ -20,7 +20,7 @@ QUICK = Settings(steps=6, batch=16, check_every=3, check_paths=8)
 
 def answered(values, kept, *, seed=0, rows=600, settings=QUICK):
     series = Series("a", 0.0, 600.0, ("load", "busy"), values)
-    model = named("flow", config=SMALL, settings=settings, kept=kept, members=1)
+    model = named("flow", config=SMALL, settings=settings, kept=kept, members=1, most=0)
     fitted = model.fit(series=series, rows=rows, horizon=2, context=36, seed=seed)
     return fitted.paths(series=series, origins=np.array([700]), horizon=2, count=4, seed=1)
 

@@ -13,7 +13,7 @@ from foretide.forecaster.network.series_model import BEYOND, NAMES, named  # noq
 from foretide.forecaster.network.train import Settings  # noqa: E402
 
 pytestmark = pytest.mark.train
-QUICK = {"settings": Settings(steps=20, batch=32, check_every=10), "members": 1}
+QUICK = {"settings": Settings(steps=20, batch=32, check_every=10), "members": 1, "most": 0}
 SMALL = Config(width=16, context=8, hidden=8, coefficients=2)
 
 
@@ -105,3 +105,10 @@ def test_a_path_leaves_what_was_seen_before_its_origin_by_no_more_than_a_share(s
     low, high = shaped.values[:700].min(axis=0), shaped.values[:700].max(axis=0)
     assert (paths <= high + BEYOND * (high - low)).all()
     assert (paths >= 0.0).all()
+
+
+def test_longer_series_are_trained_for_longer_up_to_a_bound():
+    model = named("flow")
+    steps = [model._settings(rows).steps for rows in (500, 3570, 8000, 25_000, 10**6)]
+    assert steps == [350, 350, 750, 1400, 1400]
+    assert [replace(model, most=0)._settings(rows).steps for rows in (500, 10**6)] == [350, 350]
