@@ -92,8 +92,8 @@ def tally(rows: list[dict[str, Any]]) -> str:
     above = sum(row["chosen"] > row["smallest"] for row in sized)
     gap = np.mean([row["chosen"] / row["smallest"] for row in sized]) if sized else float("nan")
     return (
-        f"{len(sized)} points sized, {len(rows) - len(sized)} below the hardware's floor; smallest that holds: {exact}, "
-        f"too many: {above}, broken: {broken}; mean of chosen over smallest {gap:.3f}"
+        f"{len(sized)} points sized, {len(rows) - len(sized)} below the hardware's floor; "
+        f"smallest that holds: {exact}, too many: {above}, broken: {broken}; mean of chosen over smallest {gap:.3f}"
     )
 
 
