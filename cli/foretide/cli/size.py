@@ -114,7 +114,9 @@ def _objective(written: dict[str, str | None], percentile: float, risk: float) -
     targets = {name: _target(name, text, percentile) for name, text in written.items() if text is not None}
     if not targets:
         raise BadInput(field="--ttft, --tpot, --e2e", value=None, fix="give at least one, like --ttft 500ms")
-    return Objective(**targets, max_violation_probability=risk)
+    return Objective(
+        ttft=targets.get("ttft"), tpot=targets.get("tpot"), e2e=targets.get("e2e"), max_violation_probability=risk
+    )
 
 
 def _target(name: str, text: str, percentile: float) -> "LatencyTarget":
