@@ -137,9 +137,16 @@ def graph_of(network: Network) -> bytes:
             external_data=False,
             verbose=False,
         )
+    _bare(program.model)
     buffer = io.BytesIO()
     program.save(buffer)
     return buffer.getvalue()
+
+
+def _bare(model: Any) -> None:
+    """Takes the exporter's notes out: a third of the file, among them the paths of whoever exported it."""
+    for part in (model, model.graph, *model.graph):
+        part.metadata_props.clear()
 
 
 @contextmanager
