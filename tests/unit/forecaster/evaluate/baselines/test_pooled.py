@@ -13,7 +13,7 @@ Made = Callable[..., Series]
 
 def test_pooled_is_the_ladder_as_an_operator_asks_it(series: Made) -> None:
     given = series(rows=90, step_s=1800.0)
-    fitted = Pooled().fit(series=given, rows=40, horizon=4, context=48, seed=0)
+    fitted = Pooled(calibrated=True).fit(series=given, rows=40, horizon=4, context=48, seed=0)
     drawn = fitted.paths(series=given, origins=np.array([45, 52, 59]), horizon=4, count=64, seed=3)
     ladder = Ladder()
     for place, row in enumerate((45, 52, 59)):
