@@ -46,8 +46,9 @@ class Ladder:
 
     `season_s` is the length of the period after which demand looks alike, in seconds. `learned` are further tiers, on
     probation until they win; whatever they answer or raise does no harm. `calibration` says which parts of the online
-    calibration are on; True is those that are on by default, False none. Raises ValueError where a learned tier's name
-    is taken.
+    calibration are on; True is those that are on by default, False none. Learned tiers may be dear to ask: they are at
+    the newest `rehearsed` origins of a rehearsal, and with too few they start on probation. Raises ValueError where a
+    learned tier's name is taken.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Ladder:
         season_s: float = 86400.0,
         learned: Sequence[Tier] = (),
         calibration: Calibration | bool = False,
+        rehearsed: int = REHEARSALS,
     ) -> None:
         reference = PersistenceBootstrap()
         level = PersistenceBootstrap(smoothing=0.3, name="level-bootstrap")
@@ -63,7 +65,7 @@ class Ladder:
         self._tiers, self._learned = (*own, *learned), frozenset(tier.name for tier in learned)
         if len({tier.name for tier in self._tiers}) < len(self._tiers):
             raise ValueError(f"learned: {sorted(self._learned)}: give names that no other tier has")
-        self._season_s = season_s
+        self._season_s, self._rehearsals = season_s, rehearsed
         self._parts = (Calibration() if calibration else None) if isinstance(calibration, bool) else calibration
         self._start_over(step=0.0)
 
@@ -100,9 +102,11 @@ class Ladder:
         self._rehearsed = False
         self._learned_from = -np.inf
 
-    def _turn(self, past: Past, bound: Floats, horizon: int, count: int, seed: int) -> tuple[Floats, dict[str, int]]:
+    def _turn(
+        self, past: Past, bound: Floats, horizon: int, count: int, seed: int, *, learned: bool = True
+    ) -> tuple[Floats, dict[str, int]]:
         """`count` served paths and how many came from which tier, kept for scoring; none where no tier speaks."""
-        drawn = self._drawn(past, bound, horizon, count, seed)
+        drawn = self._drawn(past, bound, horizon, count, seed, learned=learned)
         if not drawn:
             return np.empty((0, horizon, 3)), {}
         shares = whole_shares(self._weights(list(drawn)), count)
@@ -120,10 +124,14 @@ class Ladder:
         best = max(weights, key=lambda name: weights[name])
         return {name: float(name == best) for name in names}
 
-    def _drawn(self, past: Past, bound: Floats, horizon: int, count: int, seed: int) -> dict[str, Floats]:
+    def _drawn(
+        self, past: Past, bound: Floats, horizon: int, count: int, seed: int, *, learned: bool
+    ) -> dict[str, Floats]:
         """At least `count` bounded paths of every tier that has something to say, each from its own noise."""
         drawn = {}
         for index, tier in enumerate(self._tiers):
+            if tier.name in self._learned and not learned:
+                continue
             rng = default_rng([abs(seed), index])
             ask = heard if tier.name in self._learned else _asked
             paths = ask(tier, past=past, horizon=horizon, count=max(count, SAMPLES), rng=rng)
@@ -165,13 +173,13 @@ class Ladder:
         self._rehearsed = True
         spacing, needed = max(1, horizon // 2), _needed_rows(past.step)
         total = len(past.known)
+        count = REHEARSED_PATHS if self._calibrator else SAMPLES
         for rows in range(max(needed, total - spacing * REHEARSALS), total, spacing):
             then = past.until(rows)
             if then.count >= needed and then.age <= FILL:
                 self._mature(then)
-                self._turn(
-                    then, ceiling(then, horizon), horizon, REHEARSED_PATHS if self._calibrator else SAMPLES, seed=rows
-                )
+                learned = rows >= total - spacing * self._rehearsals
+                self._turn(then, ceiling(then, horizon), horizon, count, seed=rows, learned=learned)
         self._mature(past)
 
     def _fallback(self, past: Past, horizon: int, paths: int, seed: int, why: str) -> DemandForecast:
