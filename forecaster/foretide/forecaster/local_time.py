@@ -80,7 +80,7 @@ def aligned(history: DemandHistory, offset: Offset) -> DemandHistory:
     if all(offset(float(at)) == today for at in looks):
         return history
     rows = np.arange(len(history.values))
-    source = np.array([_source(history, row, offset, today) for row in rows], dtype=np.int64)
+    source = np.array([_source(history, int(row), offset, today) for row in rows], dtype=np.int64)
     source = np.where(history.end - (history.start + rows * history.step) <= SEAM_S, rows, source)
     inside = (source >= 0) & (source < len(rows))
     values = np.where(inside[:, None], history.values[np.clip(source, 0, len(rows) - 1)], np.nan)

@@ -77,7 +77,8 @@ class Scrapes:
 
 def _samples(rows: Floats) -> EngineSamples:
     """Engines of the simulator turn nothing away, and say so, as vLLM's API server does."""
-    return EngineSamples(*(frozen(column) for column in rows.T), rejected=frozen(np.zeros(len(rows))))
+    at, finished, running, waiting, prompts, outputs = (frozen(column) for column in rows.T)
+    return EngineSamples(at, finished, running, waiting, prompts, outputs, rejected=frozen(np.zeros(len(rows))))
 
 
 class HistogramScrapes:
