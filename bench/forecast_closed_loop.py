@@ -36,7 +36,9 @@ LEVEL = ATTAINMENTS[0]
 BUDGET, TRAINING_SEEDS, SEEDS, REFINED = 5, range(2), range(3), 2
 """As the frontier, with three seeds in place of five and two in place of three: what a slow core does in an hour."""
 STEPS = 6
-"""Settings that a variant tries behind its first two, at most."""
+"""Rounds of settings that a variant tries, at most."""
+SURE = 0.003
+"""By so much some setting must do better than the attainment, so that resamples reach it too."""
 
 Run = Callable[[float, int], Measured]
 
@@ -76,7 +78,8 @@ def varied(arm: Arm, parent: Mapping[str, Any], run: Run) -> tuple[list[float], 
         settings = sorted(found)
         trials = stacked([found[value] for value in settings])
         joint = dict(zip(settings, trials.joint().tolist(), strict=True))
-        wanted = further(arm, known, joint) if len(found) < 2 + REFINED or not crossed(joint) else []
+        refined = len(found) >= 2 + REFINED and crossed(joint)
+        wanted = better(known, joint) if refined else further(arm, known, joint)
         if not wanted:
             break
     return settings, trials
@@ -99,15 +102,26 @@ def crossed(joint: Mapping[float, float]) -> bool:
     return len({one < LEVEL for one in joint.values()}) == 2
 
 
+def better(known: list[float], joint: Mapping[float, float]) -> list[float]:
+    """The parent's next setting on the good side, where the best one tried does barely better than the attainment."""
+    best = max(joint, key=lambda value: joint[value])
+    if joint[best] >= LEVEL + SURE:
+        return []
+    return outwards(known, joint, upwards=best == max(joint))
+
+
+def outwards(known: list[float], joint: Mapping[float, float], *, upwards: bool) -> list[float]:
+    low, high = min(joint), max(joint)
+    beyond = [value for value in known if value > high] if upwards else [value for value in known if value < low][::-1]
+    return beyond[:1]
+
+
 def further(arm: Arm, known: list[float], joint: Mapping[float, float]) -> list[float]:
     """Half-way at the crossing; without one, the parent's next setting on the side where it must lie."""
     if crossed(joint):
         return list(crossings(arm.knob, joint, attainments=ATTAINMENTS))
-    low, high = min(joint), max(joint)
-    rises = joint[high] >= joint[low]
-    upwards = rises == (max(joint.values()) < LEVEL)
-    beyond = [value for value in known if value > high] if upwards else [value for value in known if value < low][::-1]
-    return beyond[:1]
+    rises = joint[max(joint)] >= joint[min(joint)]
+    return outwards(known, joint, upwards=rises == (max(joint.values()) < LEVEL))
 
 
 def stacked(runs: Sequence[Sequence[Measured]]) -> Trials:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from foretide.simulator.curve import Ratio, Trials, draws, envelope, hours_at, r
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/benchmarks/forecast-closed-loop.md"
-LEVEL = 0.99
+LEVEL, WIDTH = 0.99, 120
 SHIPPED, PERFECT, RIVALS = "ladder", "perfect", ("last-value", "wva")
 PLANS_ALONE = "perfect-no-fast-pass"
 HEAD = """# What a better forecast is worth in closed loop (simulated)
@@ -79,7 +80,8 @@ def read(cells: Path, traffic: Traffic, start: int, arm: Arm) -> Found | None:
 
 
 def section(traffic: Traffic, start: int, found: Mapping[str, Found]) -> list[str]:
-    lines = [f"## {traffic.name}, start-up {start} s", "", f"{traffic.told[0].upper()}{traffic.told[1:]}.", ""]
+    about = fill(f"{traffic.told[0].upper()}{traffic.told[1:]}.", WIDTH)
+    lines = [f"## {traffic.name}, start-up {start} s", "", about, ""]
     lines += ["| arm | what it is | GPU-hours at 99 % | over the ladder's |", "|---|---|---|---|"]
     for name, one in found.items():
         ratio = over(one, found[SHIPPED], within=not traffic.generated)
@@ -118,7 +120,7 @@ def readings(found: Mapping[str, Found], *, within: bool) -> list[str]:
         if best and name in found:
             ratio = over(found[name], found[best], within=within)
             head = f"- {what[0].upper()}{what[1:]} over the best reactive rival here, {best}"
-            lines.append(f"{head}: {told_ratio(ratio)}. {verdict(ratio, what)}")
+            lines.append(f"{head}:\n  {told_ratio(ratio)}. {verdict(ratio, what)}")
     return lines
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from forecast_closed_loop import SEEDS, bracket, further, joints, varied
+from forecast_closed_loop import LEVEL, SEEDS, SURE, better, bracket, further, joints, varied
 from forecast_closed_loop_arms import ARMS, HEADROOM, Arm, Perfect, with_hindsight
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,3 +99,10 @@ def test_a_variant_that_is_everywhere_too_good_goes_down_to_the_cheapest_setting
     settings, _ = varied(ARM, parent, lambda value, _: measured(0.999 + value * 1e-4, value))
     assert settings == [0.5, 1.0, 2.0]
     assert further(ARM, [0.5, 1.0, 2.0, 3.0], {1.0: 0.9, 2.0: 0.95}) == [3.0]
+
+
+def test_a_curve_that_barely_reaches_the_attainment_is_carried_on_to_the_good_side() -> None:
+    known = [0.5, 1.0, 2.0, 3.0]
+    assert better(known, {0.5: 0.98, 1.0: LEVEL + SURE / 2}) == [2.0]
+    assert better(known, {2.0: LEVEL + SURE / 2, 3.0: 0.98}) == [1.0]
+    assert better(known, {1.0: 0.98, 2.0: LEVEL + SURE}) == []
