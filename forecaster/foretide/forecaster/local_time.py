@@ -34,6 +34,8 @@ Offset = Callable[[float], float]
 @cache
 def offset_of(zone: str) -> Offset:
     """The offset of an IANA time zone. Raises ZoneInfoNotFoundError and ValueError for a name that is none."""
+    if zone == "UTC":
+        return lambda _: 0.0
     found = ZoneInfo(zone)
 
     def offset(at: float) -> float:
