@@ -72,7 +72,7 @@ def varied(arm: Arm, parent: Mapping[str, Any], run: Run) -> tuple[list[float], 
     """Settings around the parent's crossing, on the evaluation part; outwards where the variant crosses elsewhere."""
     known = sorted(parent["settings"])
     found: dict[float, list[Measured]] = {}
-    wanted = list(bracket(known, joints(parent)))
+    wanted = beginning(parent)
     for _ in range(STEPS):
         found |= {value: [run(value, seed) for seed in SEEDS] for value in wanted}
         settings = sorted(found)
@@ -83,6 +83,16 @@ def varied(arm: Arm, parent: Mapping[str, Any], run: Run) -> tuple[list[float], 
         if not wanted:
             break
     return settings, trials
+
+
+def beginning(parent: Mapping[str, Any]) -> list[float]:
+    """The settings around the parent's crossing; where it never falls short, its cheapest one too, which is its cost."""
+    settings, joint = parent["settings"], joints(parent)
+    first = set(bracket(settings, joint))
+    if min(joint) >= LEVEL:
+        hours = np.array(parent["gpu_hours"], dtype=np.float64).sum(axis=(1, 2))
+        first.add(settings[int(np.argmin(hours))])
+    return sorted(first)
 
 
 def joints(cell_: Mapping[str, Any]) -> list[float]:

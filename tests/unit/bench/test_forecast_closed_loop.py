@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from forecast_closed_loop import LEVEL, SEEDS, SURE, better, bracket, further, joints, varied
+from forecast_closed_loop import LEVEL, SEEDS, SURE, beginning, better, bracket, further, joints, varied
 from forecast_closed_loop_arms import ARMS, HEADROOM, Arm, Perfect, with_hindsight
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,7 +64,13 @@ def measured(joint: float, hours: float) -> Measured:
 def cell(curve: dict[float, float]) -> dict[str, Any]:
     shape = np.ones((len(curve), 1, 1))
     kept = 1000 * np.array(list(curve.values()))[:, None, None]
-    return {"settings": list(curve), "requests": (1000 * shape).tolist(), "kept": kept.tolist()}
+    hours = np.array(list(curve))[:, None, None]
+    return {
+        "settings": list(curve),
+        "requests": (1000 * shape).tolist(),
+        "kept": kept.tolist(),
+        "gpu_hours": hours.tolist(),
+    }
 
 
 def test_shares_are_read_back_from_a_cell() -> None:
@@ -106,3 +112,8 @@ def test_a_curve_that_barely_reaches_the_attainment_is_carried_on_to_the_good_si
     assert better(known, {0.5: 0.98, 1.0: LEVEL + SURE / 2}) == [2.0]
     assert better(known, {2.0: LEVEL + SURE / 2, 3.0: 0.98}) == [1.0]
     assert better(known, {1.0: 0.98, 2.0: LEVEL + SURE}) == []
+
+
+def test_where_the_parent_never_falls_short_its_cheapest_setting_is_run_too() -> None:
+    assert beginning(cell({0.5: 0.998, 1.0: 0.995, 2.0: 0.993, 3.0: 0.991})) == [0.5, 2.0, 3.0]
+    assert beginning(cell({0.5: 0.9, 1.0: 0.98, 2.0: 0.993, 3.0: 0.999})) == [1.0, 2.0]
