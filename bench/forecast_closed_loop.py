@@ -86,7 +86,7 @@ def varied(arm: Arm, parent: Mapping[str, Any], run: Run) -> tuple[list[float], 
 
 
 def beginning(parent: Mapping[str, Any]) -> list[float]:
-    """The settings around the parent's crossing; where it never falls short, its cheapest one too, which is its cost."""
+    """The settings around the parent's crossing; where it never falls short, its cheapest one too: its cost."""
     settings, joint = parent["settings"], joints(parent)
     first = set(bracket(settings, joint))
     if min(joint) >= LEVEL:
