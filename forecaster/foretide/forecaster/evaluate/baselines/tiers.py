@@ -18,7 +18,8 @@ from foretide.forecaster.evaluate.baselines.windows import filled
 from foretide.forecaster.evaluate.model import Fitted, Series
 from foretide.forecaster.evaluate.pooled import history_at
 from foretide.forecaster.past import Indices, past_of
-from foretide.forecaster.persistence import PersistenceBootstrap
+from foretide.forecaster.persistence import COUNTED, PersistenceBootstrap
+from foretide.forecaster.regression import Regression
 from foretide.forecaster.seasonal import SeasonalWindows
 from foretide.forecaster.tier import Tier, ceiling
 from foretide.policies.flow import REQUESTS, Floats
@@ -70,6 +71,8 @@ def _drawn(tier: Tier, series: Series, origin: int, shape: tuple[int, int], rng:
 
 TIERS = (
     Alone("ets", DampedTrend),
-    Alone("tier-level-bootstrap", lambda: PersistenceBootstrap(smoothing=0.3, name="level-bootstrap")),
+    Alone("tier-regression", Regression),
+    Alone("tier-count-bootstrap", lambda: PersistenceBootstrap(scale=COUNTED)),
+    Alone("tier-level-bootstrap", lambda: PersistenceBootstrap(scale=COUNTED, smoothing=0.3)),
     Alone("tier-seasonal-windows", SeasonalWindows),
 )
