@@ -67,6 +67,8 @@ class Ladder:
         if len({tier.name for tier in self._tiers}) < len(self._tiers):
             raise ValueError(f"learned: {sorted(self._learned)}: give names that no other tier has")
         self._season_s, self._rehearsals = season_s, rehearsed
+        self._spared = False
+        """Whether learned tiers are not asked, at the older origins of a rehearsal."""
         self._parts = (Calibration() if calibration else None) if isinstance(calibration, bool) else calibration
         self._start_over(step=0.0)
 
@@ -103,11 +105,9 @@ class Ladder:
         self._rehearsed = False
         self._learned_from = -np.inf
 
-    def _turn(
-        self, past: Past, bound: Floats, horizon: int, count: int, seed: int, *, learned: bool = True
-    ) -> tuple[Floats, dict[str, int]]:
+    def _turn(self, past: Past, bound: Floats, horizon: int, count: int, seed: int) -> tuple[Floats, dict[str, int]]:
         """`count` served paths and how many came from which tier, kept for scoring; none where no tier speaks."""
-        drawn = self._drawn(past, bound, horizon, count, seed, learned=learned)
+        drawn = self._drawn(past, bound, horizon, count, seed)
         if not drawn:
             return np.empty((0, horizon, 3)), {}
         shares = whole_shares(self._weights(list(drawn)), count)
@@ -125,13 +125,11 @@ class Ladder:
         best = max(weights, key=lambda name: weights[name])
         return {name: float(name == best) for name in names}
 
-    def _drawn(
-        self, past: Past, bound: Floats, horizon: int, count: int, seed: int, *, learned: bool
-    ) -> dict[str, Floats]:
+    def _drawn(self, past: Past, bound: Floats, horizon: int, count: int, seed: int) -> dict[str, Floats]:
         """At least `count` bounded paths of every tier that has something to say, each from its own noise."""
         drawn = {}
         for index, tier in enumerate(self._tiers):
-            if tier.name in self._learned and not learned:
+            if tier.name in self._learned and self._spared:
                 continue
             rng = default_rng([abs(seed), index])
             ask = heard if tier.name in self._learned else _asked
@@ -178,8 +176,9 @@ class Ladder:
             then = past.until(rows)
             if then.count >= needed and then.age <= FILL:
                 self._mature(then)
-                learned = rows >= total - spacing * self._rehearsals
-                self._turn(then, ceiling(then, horizon), horizon, REHEARSED_PATHS, seed=rows, learned=learned)
+                self._spared = rows < total - spacing * self._rehearsals
+                self._turn(then, ceiling(then, horizon), horizon, REHEARSED_PATHS, seed=rows)
+        self._spared = False
         self._mature(past)
 
     def _fallback(self, past: Past, horizon: int, paths: int, seed: int, why: str) -> DemandForecast:
