@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from forecast_closed_loop_arms import ARMS, TRAFFIC, Arm, Traffic
+from forecast_closed_loop_arms import ARMS, BEFORE, TRAFFIC, Arm, Traffic
 from forecast_closed_loop_page import write_page
 
 from foretide.simulator.curve import Trials
@@ -204,7 +204,7 @@ def main() -> None:
 
             for arm in arms:
                 cell(traffic, start_up_s, arm, ground)
-    write_page(CELLS, traffics=TRAFFIC, arms=ARMS, starts=STARTS_S)
+    write_page(CELLS, traffics=TRAFFIC, arms=(*ARMS, *BEFORE), starts=STARTS_S)
 
 
 if __name__ == "__main__":

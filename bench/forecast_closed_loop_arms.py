@@ -164,8 +164,8 @@ def ladder(bench: Bench) -> Forecaster:
     return Ladder(season_s=bench.scenario.pace.season_s)
 
 
-def calibrated(bench: Bench) -> Forecaster:
-    return Ladder(season_s=bench.scenario.pace.season_s, calibration=True)
+def uncalibrated(bench: Bench) -> Forecaster:
+    return Ladder(season_s=bench.scenario.pace.season_s, calibration=False)
 
 
 def with_network(bench: Bench) -> Forecaster:
@@ -235,9 +235,23 @@ ARMS = (
     Arm("last-value", "reactive rival, through the same service model", HEADROOM, of_rival("last-value", HEADROOM)),
     Arm("wva", "reactive rival", SLO_SCALE, of_rival("wva", SLO_SCALE)),
     Arm("network", "the ladder with the shipped network as a learned tier", RISK, at_risk(with_network), "ladder"),
-    Arm("calibrated", "the ladder with its online calibration", RISK, at_risk(calibrated), "ladder"),
+    Arm("uncalibrated", "the ladder without its calibration", RISK, at_risk(uncalibrated), "ladder"),
     Arm("ladder-no-fast-pass", "the ladder, plans alone", RISK, at_risk(ladder, no_fast_pass), "ladder"),
     Arm("perfect-no-fast-pass", "perfect forecast, plans alone", HEADROOM, with_hindsight(no_fast_pass), "perfect"),
     Arm("perfect-no-crowding", "perfect, fast pass on queues alone", HEADROOM, with_hindsight(no_crowding), "perfect"),
     Arm("perfect-quick-down", "perfect forecast, no slow descent", HEADROOM, with_hindsight(quick_down), "perfect"),
 )
+
+
+def gone(bench: Bench, value: float) -> tuple[Bench, Autoscaler]:
+    del bench
+    raise SystemExit(f"an arm at {value:g} was run by an earlier commit; only its cells are kept")
+
+
+BEFORE = (
+    Arm("ladder-before", "the ladder before its regression tier and calibration by default", RISK, gone),
+    Arm("calibrated-before", "that ladder with its calibration", RISK, gone),
+    Arm("network-before", "that ladder with the shipped network", RISK, gone),
+    Arm("ladder-no-fast-pass-before", "that ladder, plans alone", RISK, gone),
+)
+"""Kept to compare with; they are not run again."""
