@@ -49,8 +49,9 @@ class Ladder:
 
     `season_s` is the length of the period after which demand looks alike, in seconds. `learned` are further tiers, on
     probation until they win; whatever they answer or raise does no harm. `calibration` says which parts of the online
-    calibration are on; True is those that are on by default, False none. Raises ValueError where a learned tier's name
-    is taken.
+    calibration are on; True is those that are on by default, False none. Learned tiers may be dear to ask: they are at
+    the newest `rehearsed` origins of a rehearsal, and with too few they start on probation. Raises ValueError where a
+    learned tier's name is taken.
     """
 
     def __init__(
@@ -59,12 +60,15 @@ class Ladder:
         season_s: float = 86400.0,
         learned: Sequence[Tier] = (),
         calibration: Calibration | bool = True,
+        rehearsed: int = REHEARSALS,
     ) -> None:
         self._tiers = (*own_tiers(season_s=season_s), *learned)
         self._learned = frozenset(tier.name for tier in learned)
         if len({tier.name for tier in self._tiers}) < len(self._tiers):
             raise ValueError(f"learned: {sorted(self._learned)}: give names that no other tier has")
-        self._season_s = season_s
+        self._season_s, self._rehearsals = season_s, rehearsed
+        self._spared = False
+        """Whether learned tiers are not asked, at the older origins of a rehearsal."""
         self._parts = (Calibration() if calibration else None) if isinstance(calibration, bool) else calibration
         self._start_over(step=0.0)
 
@@ -125,6 +129,8 @@ class Ladder:
         """At least `count` bounded paths of every tier that has something to say, each from its own noise."""
         drawn = {}
         for index, tier in enumerate(self._tiers):
+            if tier.name in self._learned and self._spared:
+                continue
             rng = default_rng([abs(seed), index])
             ask = heard if tier.name in self._learned else _asked
             paths = ask(tier, past=past, horizon=horizon, count=max(count, SAMPLES), rng=rng)
@@ -170,7 +176,9 @@ class Ladder:
             then = past.until(rows)
             if then.count >= needed and then.age <= FILL:
                 self._mature(then)
+                self._spared = rows < total - spacing * self._rehearsals
                 self._turn(then, ceiling(then, horizon), horizon, REHEARSED_PATHS, seed=rows)
+        self._spared = False
         self._mature(past)
 
     def _fallback(self, past: Past, horizon: int, paths: int, seed: int, why: str) -> DemandForecast:

@@ -252,3 +252,36 @@ def test_a_calibrated_forecast_says_how_honest_it_was_and_how_old_its_data_are(h
     assert made.score is not None
     assert made.score.seasonal_ratio is not None
     assert forecast(history(rates), ladder=Ladder(calibration=False)).reliability is None
+
+
+class Counted:
+    """A learned tier that repeats the newest row, and counts how often it was asked."""
+
+    name = "counted"
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+
+    def paths(self, *, past: Past, horizon: int, count: int, rng: np.random.Generator) -> Floats | None:
+        self.ends.append(past.end)
+        return np.tile(past.newest, (count, horizon, 1))
+
+
+@pytest.mark.parametrize(("rehearsed", "asked"), [(0, 0), (7, 7), (60, 60)])
+def test_a_learned_tier_is_rehearsed_at_the_newest_origins_only(
+    history: History, days: Days, rehearsed: int, asked: int
+) -> None:
+    told, tier = history(days(400)), Counted()
+    forecast(told, ladder=Ladder(learned=[tier], rehearsed=rehearsed))
+    assert len(tier.ends) == asked + 1
+    assert tier.ends == sorted(tier.ends)
+    assert tier.ends[-1] == told.end
+
+
+def test_what_the_other_tiers_have_learned_does_not_depend_on_the_learned_ones_rehearsal(
+    history: History, days: Days
+) -> None:
+    told = history(days(400))
+    few, many = (forecast(told, ladder=Ladder(learned=[Counted()], rehearsed=count)) for count in (0, 60))
+    assert few.weights == many.weights
+    np.testing.assert_array_equal(few.paths, many.paths)
