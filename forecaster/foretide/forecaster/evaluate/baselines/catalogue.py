@@ -85,7 +85,7 @@ LEARNERS = (
     Entry("gaussian-head", _network("gaussian-head"), learns=True, heavy=True),
     _learner("deepar", "deep", "Gluon", "gluonts[torch]"),
     _learner("patchtst", "deep", "Gluon", "gluonts[torch]"),
-    _learner("nhits", "deep", "Nhits", "neuralforecast"),
+    _learner("nhits", "nhits", "Nhits", "neuralforecast"),
 )
 
 
