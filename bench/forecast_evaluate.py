@@ -124,7 +124,7 @@ def main() -> int:
         run(options)
     elif options.what == "keep":
         for family in FAMILIES:
-            keep(family, cells_of(family).folder)
+            keep(family.name, cells_of(family).folder)
     else:
         write_page()
     return 0

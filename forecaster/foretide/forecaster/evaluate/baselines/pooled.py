@@ -108,7 +108,7 @@ class Learned:
     answers: Answers
 
     def paths(self, *, past: Past, horizon: int, count: int, rng: Generator) -> Floats:
-        """Joint paths (count, horizon, 3) of the target's indicators; the noise is the row's, the same for all targets."""
+        """Joint paths (count, horizon, 3) of the target's indicators; the row decides the noise, for all targets."""
         del rng
         told = self.answers.at(row_at(self.answers.series, past.end), horizon=horizon, count=count)
         return told[:, :, places_of(self.columns)]

@@ -58,15 +58,17 @@ class _Asked:
             tier = self.opened()
             for place, origin in enumerate(origins.tolist()):
                 rng = default_rng([abs(seed) + index, origin])
-                drawn[place][:, :, columns] = _drawn(tier, series, columns, origin, (count, horizon), rng)
+                drawn[place][:, :, columns] = _drawn(
+                    tier, series, columns, origin=origin, horizon=horizon, count=count, rng=rng
+                )
         return drawn
 
 
 def _drawn(
-    tier: Tier, series: Series, columns: tuple[int, ...], origin: int, shape: tuple[int, int], rng: Generator
+    tier: Tier, series: Series, columns: tuple[int, ...], *, origin: int, horizon: int, rng: Generator, count: int
 ) -> Floats:
-    """Bounded paths of `shape` (count, horizon) of a target's indicators for one origin."""
-    past, (count, horizon) = past_of(history_at(series, columns, origin)), shape
+    """Bounded paths (count, horizon, n) of a target's n indicators for one origin."""
+    past = past_of(history_at(series, columns, origin))
     paths = tier.paths(past=past, horizon=horizon, count=count, rng=rng) if past.count else None
     if paths is None or not np.isfinite(paths).all():
         return np.maximum(naive(filled(series.values[:origin][:, columns]), horizon, count, rng), 0.0)
