@@ -37,7 +37,7 @@ OUT = Path(__file__).parents[1] / "out/forecasts"
 
 
 class TooLong(Exception):
-    """The cell took longer than its limit."""
+    """The cell took more processor time than its limit."""
 
 
 def cells_of(family: Family) -> Cells:
@@ -77,19 +77,19 @@ def _cell(family: Family, series: Series, entry: Entry, terms: dict[str, int]) -
 
 @contextmanager
 def at_most(seconds: int) -> Iterator[None]:
-    """Raises TooLong inside when the time is up; 0 is no limit."""
+    """Raises TooLong inside when that much processor time is used up; 0 is no limit."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         del number, frame
-        raise TooLong(f"it takes longer than {seconds} s")
+        raise TooLong(f"it takes more than {seconds} s of a processor")
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -118,7 +118,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--fits", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--limit", type=int, default=0, help="seconds per cell; 0 is no limit")
+    parser.add_argument("--limit", type=int, default=0, help="seconds of a processor per cell; 0 is no limit")
     options = parser.parse_args()
     if options.what == "run":
         run(options)
