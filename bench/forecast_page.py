@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import forecast_targets as targets
+import numpy as np
 from forecast_families import FAMILIES
 from forecast_kept import kept, table_of
 
@@ -61,6 +62,8 @@ def in_short(told: Mapping[str, Told]) -> list[str]:
 
 
 SCORES = ("crps", "wql", "decision_cost")
+EARLIER = " †"
+"""Marks a model whose losses over time were not kept: its ratios have no interval."""
 LONG = ("fisher", "minute-15", "minute-30", "servegen-36")
 """Families whose models see the whole past."""
 
@@ -107,7 +110,8 @@ def _overall(told: Told) -> list[str]:
         head,
         "|---|---|---|---|---|---|",
         *(
-            f"| {model} | {' | '.join(_ratio(against[model][score]) for score in SCORES)} "
+            f"| {model}{EARLIER if np.isnan(against[model]['crps']['low']) else ''} "
+            f"| {' | '.join(_ratio(against[model][score]) for score in SCORES)} "
             f"| {relative.get(model, {}).get('crps', float('nan')):.3f} | {against[model]['crps']['series']} |"
             for model in rows
         ),
@@ -115,6 +119,8 @@ def _overall(told: Told) -> list[str]:
 
 
 def _ratio(found: Told) -> str:
+    if np.isnan(found["low"]):
+        return f"{found['ratio']:.3f}"
     return f"{found['ratio']:.3f} ({found['low']:.2f}-{found['high']:.2f})"
 
 
@@ -137,6 +143,11 @@ def _ran(name: str, cells: Sequence[Told], left_out: Sequence[Told]) -> list[str
     told = [f"Every figure per series: [{name}.csv](forecasts/{table_of(name).name}). Origins per series: {counted}."]
     if learned:
         told.append(f"Learned, with (seeds, fits): {', '.join(learned)}.")
+    notes: dict[str, set[str]] = {}
+    for cell in cells:
+        if cell["note"]:
+            notes.setdefault(cell["note"], set()).add(cell["model"])
+    told += [f"† {', '.join(sorted(models))}: {note}." for note, models in notes.items()]
     if left_out:
         why = sorted(f"{cell['model']} on {cell['group']} ({cell['left_out']})" for cell in left_out)
         told.append(f"Left out: {'; '.join(why)}.")

@@ -1,7 +1,8 @@
 """Cells in short, as a table that a repository can hold: figures, and losses summed over blocks of time, rounded.
 
 A row per series and model. The sums are what ratios and their intervals are computed from, so that a page can be
-written again from the table alone. What was left out has a row too, with the reason.
+written again from the table alone. What was left out has a row too, with the reason. A row without sums, whose `note`
+says why, still has its ratios, without an interval.
 
 What is NOT promised: tests by origin, step or path. They need the cells.
 """
@@ -28,7 +29,7 @@ COUNTED: Final = "scored"
 """How many origins of each block had an outcome of the whole horizon."""
 COLUMNS: Final = (
     "series", "model", "origins", *FIGURES, "seeds", "fits", *(f"blocks_{name}" for name in (*SUMMED, COUNTED)),
-    "left_out",
+    "note", "left_out",
 )  # fmt: skip
 Row = dict[str, str]
 Cell = Mapping[str, Any]
@@ -60,15 +61,17 @@ def cell_of(row: Row) -> dict[str, Any]:
     if row["left_out"]:
         return {"group": row["series"], "model": row["model"], "left_out": row["left_out"]}
     by_block = {name: [float(value) for value in row[f"blocks_{name}"].split()] for name in (*SUMMED, COUNTED)}
+    by_block = by_block if by_block[COUNTED] else {}
     terms = {"seeds": int(row["seeds"]), "fits": int(row["fits"])} if row["seeds"] else {}
     return {
         "group": row["series"],
         "model": row["model"],
         "figures": {name: float(row[name] or "nan") for name in FIGURES},
         "by_origin": by_block,
-        "at_s": [DAY_S * place for place in range(len(by_block[COUNTED]))],
+        "at_s": [DAY_S * place for place in range(len(by_block.get(COUNTED, [])))],
         "origins": list(range(int(row["origins"]))),
         "terms": terms,
+        "note": row["note"],
     }
 
 

@@ -66,3 +66,12 @@ def test_a_table_of_other_columns_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("series,model\na,b\n")
     with pytest.raises(ValueError, match=r"a\.csv: columns are not those of this version"):
         read_table(tmp_path / "a.csv")
+
+
+def test_a_row_without_losses_over_time_has_its_ratio_and_no_interval(series: Made) -> None:
+    naive, mixture = (row_of(cell) for cell in cells(series(rows=600)))
+    bare = {name: "" if name.startswith("blocks_") else value for name, value in mixture.items()}
+    told = compared_pairs([(cell_of({**bare, "note": "figures alone"}), cell_of(naive))], "crps", 0)
+    assert told["ratio"] == pytest.approx(float(mixture["crps"]) / float(naive["crps"]))
+    assert np.isnan([told["low"], told["high"]]).all()
+    assert cell_of({**bare, "note": "figures alone"})["note"] == "figures alone"
