@@ -96,8 +96,7 @@ def test_a_day_that_repeats_is_learned(name: str, series: Made) -> None:
 
 @pytest.mark.parametrize("name", NEEDS)
 def test_a_library_that_is_missing_is_named(name: str, series: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in [each for each in sys.modules if each.split(".")[0] == NEEDS[name]]:
-        monkeypatch.delitem(sys.modules, module)
-    monkeypatch.setitem(sys.modules, NEEDS[name], None)
+    for module in [NEEDS[name], *(each for each in sys.modules if each.startswith(f"{NEEDS[name]}."))]:
+        monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(NotInstalled, match=rf"{name} needs {NEEDS[name]}.*: pip install 'foretide\[bench\]'"):
         ENTRIES[name].opened().fit(series=series(rows=340), rows=ROWS, horizon=HORIZON, context=48, seed=1)
