@@ -15,6 +15,7 @@ from foretide.policies.flow import (
     Backlog,
     Behavior,
     CapacityTable,
+    Costs,
     Evidence,
     Memory,
     Mode,
@@ -69,8 +70,11 @@ def anything(draw: st.DrawFn) -> Evidence:
     each = sorted(draw(st.lists(st.floats(min_value=0.0, max_value=30.0), min_size=3, max_size=3)))
     capacity = CapacityTable((1, 4, 16), tuple(each), ("ttft", "tpot", "tpot"))
     waiting = draw(st.one_of(st.none(), st.floats(min_value=0.0, max_value=1e5)))
+    prices = st.floats(min_value=1e-6, max_value=1e3)
+    costs = draw(st.one_of(st.none(), st.builds(Costs, prices, prices)))
     return evidence(
         mode=draw(st.sampled_from(list(Mode))),
+        objective=replace(evidence().objective, costs=costs),
         behavior=draw(st.sampled_from([Behavior(), HPA_DEFAULT])),
         pool=draw(pools()),
         history=seen,
@@ -178,7 +182,7 @@ def test_more_demand_never_proposes_fewer_replicas(seen: Evidence, factor: float
 
 @given(anything(), st.floats(min_value=0.0, max_value=0.5), st.floats(min_value=0.0, max_value=0.5))
 def test_a_smaller_accepted_risk_never_proposes_fewer_replicas(seen: Evidence, a: float, b: float) -> None:
-    assume(seen.forecast is not None)
+    assume(seen.forecast is not None and seen.objective.costs is None)
     strict, loose = sorted((a, b))
     counts = []
     seen = replace(seen, pool=replace(seen.pool, desired=0))  # nothing to lower: the caution about lowering is off
@@ -188,6 +192,18 @@ def test_a_smaller_accepted_risk_never_proposes_fewer_replicas(seen: Evidence, a
         assert proposal is not None
         counts.append(proposal.replicas)
     assert counts[0] >= counts[1]
+
+
+@given(anything(), st.floats(min_value=1e-6, max_value=1e3), st.floats(min_value=1.0, max_value=1e6))
+def test_a_dearer_miss_never_proposes_fewer_replicas(seen: Evidence, price: float, factor: float) -> None:
+    assume(seen.forecast is not None)
+    counts = []
+    for violation in (price, price * factor):
+        objective = replace(seen.objective, costs=Costs(1.0, violation))
+        proposal = propose(replace(seen, objective=objective))
+        assert proposal is not None
+        counts.append(proposal.replicas)
+    assert counts[0] <= counts[1]
 
 
 @given(anything())
@@ -200,6 +216,8 @@ def test_risk_falls_with_replicas_and_the_choice_is_the_smallest_accepted(seen: 
     assert all(0.0 <= risk <= 1.0 for risk in risks)
     chosen = proposal.risk_at(proposal.replicas)
     assert chosen is not None
+    if seen.objective.costs is not None:
+        return
     if proposal.replicas < seen.pool.max_replicas:
         assert chosen <= seen.objective.max_violation_probability + 1e-9
     fewer = proposal.risk_at(proposal.replicas - 1)

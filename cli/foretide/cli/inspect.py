@@ -125,6 +125,10 @@ def _decision_lines(decision: Body, pools: Sequence[Body]) -> list[str]:
     if risks:
         told = ", ".join(f"{words[name]} {risks[name]}" for name in words if name in risks)
         lines.append(f"  probability that a window breaks the objective: {told}")
+    costs = decision.get("expectedCostPerHour") or {}
+    if costs:
+        told = ", ".join(f"{words[name]} {costs[name]}" for name in words if name in costs)
+        lines.append(f"  expected cost per hour, GPUs and missed requests: {told}")
     if decision.get("binding"):
         lines.append(f"  decided by {decision['binding']}, {decision.get('leadTime')} ahead")
     if decision.get("capacity"):

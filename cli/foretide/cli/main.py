@@ -22,6 +22,7 @@ COMMANDS = (
     "replay",
     "frontier",
     "simulate",
+    "size",
     "forecast",
     "profile",
     "validate",

@@ -75,7 +75,7 @@ def _replayed(path: Path, names: list[str], *, out: Path, seed: int, train_until
     check_policies(names)
     until = None if train_until is None else _moment(train_until)
     loaded = load_scenario(path)
-    with _progress() as told, into(out):
+    with progress() as told, into(out):
         return replay(
             loaded,
             policies=names,
@@ -147,7 +147,7 @@ def cache_folder() -> Path | None:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
+def progress() -> Iterator[Callable[[str, float], None]]:
     """A bar per policy on stderr, made when it first says something; nothing where stderr is no terminal."""
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())

@@ -18,6 +18,7 @@ from foretide.policies.flow import (
     DEFAULT_SCALE_DOWN,
     DEFAULT_SCALE_UP,
     Behavior,
+    Costs,
     LatencyTarget,
     Mode,
     Objective,
@@ -67,6 +68,16 @@ def _probability(value: Any) -> float:
     return number
 
 
+def _price(value: Any) -> float:
+    try:
+        number = float("nan") if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not 0 < number < float("inf"):
+        raise ValueError(f"{value!r} is not a price; write a number above 0, like '2.50'")
+    return number
+
+
 class _Written(BaseModel):
     """What users write. Unknown fields are errors here: `parse` decides what becomes of them."""
 
@@ -78,6 +89,11 @@ class _Latency(_Written):
     threshold: Annotated[float, _between(0.001, 3600, "1ms and 1h")]
 
 
+class _Costs(_Written):
+    gpu_hour: Annotated[float, BeforeValidator(_price)]
+    violation: Annotated[float, BeforeValidator(_price)]
+
+
 class _Objective(_Written):
     ttft: _Latency | None = None
     tpot: _Latency | None = None
@@ -85,6 +101,7 @@ class _Objective(_Written):
     e2e: Annotated[_Latency | None, Field(alias="e2e")] = None
     max_violation_probability: Annotated[float, BeforeValidator(_probability)] = 0.01
     window: Annotated[float, _between(10, 86400, "10s and 24h")] = 300.0
+    costs: _Costs | None = None
 
     @model_validator(mode="after")
     def _declares_something(self) -> "_Objective":
@@ -266,6 +283,7 @@ def _objective(written: _Objective) -> Objective:
         e2e=target(written.e2e),
         max_violation_probability=written.max_violation_probability,
         window_s=written.window,
+        costs=Costs(written.costs.gpu_hour, written.costs.violation) if written.costs else None,
     )
 
 

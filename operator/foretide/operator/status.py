@@ -235,6 +235,9 @@ def _last_decision(evidence: Evidence, decision: Decision) -> dict[str, Any]:
         told["binding"] = proposal.binding
         told["leadTime"] = f"{proposal.horizon_s:.0f}s"
         told["violationProbability"] = {name: f"{risk:.4f}" for name, risk in found.items() if risk is not None}
+        costs = {name: proposal.hourly_cost_at(proposal.replicas + offset) for name, offset in risks.items()}
+        if known := {name: f"{cost:.4g}" for name, cost in costs.items() if cost is not None}:
+            told["expectedCostPerHour"] = known
     if evidence.forecast is not None:
         told["forecast"] = _forecast_told(evidence.forecast)
     return told

@@ -16,6 +16,15 @@ class LatencyTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class Costs:
+    """What both sides of the bargain cost, in one currency of the owner's choice. Both are above 0."""
+
+    gpu_hour: float
+    violation: float
+    """One request that misses a declared threshold."""
+
+
+@dataclass(frozen=True, slots=True)
 class Objective:
     """The promise. At least one of `ttft`, `tpot`, `e2e` is given (the API refuses a resource without)."""
 
@@ -25,6 +34,8 @@ class Objective:
     max_violation_probability: float = 0.01
     """Accepted probability that a window breaks a declared percentile."""
     window_s: float = 300.0
+    costs: Costs | None = None
+    """Given, the count is the one with the least expected cost; without, the fewest whose risk is accepted."""
 
     def declared(self) -> dict[str, LatencyTarget]:
         named = {"ttft": self.ttft, "tpot": self.tpot, "e2e": self.e2e}

@@ -19,6 +19,7 @@ from foretide.policies.declared import (
     DEFAULT_SCALE_DOWN,
     DEFAULT_SCALE_UP,
     Behavior,
+    Costs,
     LatencyTarget,
     Mode,
     Objective,
@@ -41,6 +42,7 @@ __all__ = [
     "Behavior",
     "CapacityTable",
     "ColdStart",
+    "Costs",
     "Decision",
     "DemandForecast",
     "DemandHistory",
@@ -271,6 +273,8 @@ class Risk:
 
     replicas: int
     probability: float
+    hourly_cost: float | None = None
+    """Expected, of the pool's GPUs and of missed requests, in the currency of the objective's costs; None without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,10 +292,10 @@ class Proposal:
     reason: Reason
 
     def risk_at(self, replicas: int) -> float | None:
-        for risk in self.risks:
-            if risk.replicas == replicas:
-                return risk.probability
-        return None
+        return next((risk.probability for risk in self.risks if risk.replicas == replicas), None)
+
+    def hourly_cost_at(self, replicas: int) -> float | None:
+        return next((risk.hourly_cost for risk in self.risks if risk.replicas == replicas), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ What is NOT promised: relief before a cold start is over. A queue that will be g
 
 from math import ceil
 
+from foretide.policies.accepted_risk import fewest
+from foretide.policies.ahead import recent_work
 from foretide.policies.flow import Backlog, Evidence, Trust
-from foretide.policies.propose import fewest, recent_work
 
 NOTICEABLE_S = 1.0
 """A backlog of less than this much work per ready replica is the ordinary breathing of a batch, not a queue."""

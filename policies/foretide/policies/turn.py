@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import ceil
 from zlib import crc32
 
+from foretide.policies.ahead import planning_horizon
 from foretide.policies.decide import plan, relieve
 from foretide.policies.declared import ScheduledEvent
 from foretide.policies.flow import (
@@ -22,7 +23,6 @@ from foretide.policies.flow import (
     Rhythm,
     ServiceModel,
 )
-from foretide.policies.propose import planning_horizon
 
 
 @dataclass(frozen=True, slots=True)

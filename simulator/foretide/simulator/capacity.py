@@ -255,8 +255,10 @@ def _mean_work(work: WorkPerUnit, prompts: Tokens, outputs: Tokens) -> float:
 
 def _digest(deployment: Deployment, objective: Objective, prompts: Tokens, outputs: Tokens, seed: int) -> str:
     """Of all that a measurement depends on, this code's version included."""
-    # Accepted risk and window do not enter a measurement.
-    asked = [VERSION, seed, asdict(deployment), asdict(replace(objective, max_violation_probability=0.0, window_s=0.0))]
+    # Accepted risk, window and prices do not enter a measurement.
+    promised = asdict(replace(objective, max_violation_probability=0.0, window_s=0.0))
+    promised.pop("costs")
+    asked = [VERSION, seed, asdict(deployment), promised]
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode())
     for lengths in (prompts, outputs):
         digest.update(np.ascontiguousarray(lengths, dtype="<i8").tobytes())

@@ -13,10 +13,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from foretide.policies.flow import Objective
 from foretide.simulator.run import Bench
 from foretide.simulator.scenario import BadScenario, Scenario
 from foretide.simulator.written import Problem
 
+PRICES = (1e-5, 1e-1)
+"""Of a missed request in GPU-hours, between which a price is sought."""
 FIRST = 4
 """Settings that are tried before anything is known."""
 
@@ -64,9 +67,12 @@ class Knob:
 def knob_of(policy: str, scenario: Scenario) -> Knob | None:
     """The knob of a policy; None for one that has none."""
     sequences = float(scenario.deployment.max_num_seqs)
+    priced = scenario.objective.costs is not None
     waiting, running = (0.05, sequences / 16), (max(1.0, sequences / 64), sequences)
     knobs = {
-        "foretide": Knob("maxViolationProbability", 0.001, 0.95, Scale.LOGIT),
+        "foretide": (
+            Knob("costs.violation", *PRICES) if priced else Knob("maxViolationProbability", 0.001, 0.95, Scale.LOGIT)
+        ),
         "static": Knob("replicas", float(scenario.min_replicas), float(scenario.max_replicas), Scale.COUNT),
         "hpa": Knob("target", *waiting),
         "hpa-utilization": Knob("target", 0.05, 0.99, Scale.LOGIT),
@@ -89,7 +95,7 @@ def given(policy: str, knob: Knob | None, scenario: Scenario) -> tuple[float, ..
     if knob is None:
         return ()
     listed = tuple(sorted(set(scenario.knobs.get(policy, {}).get(knob.name, ()))))
-    most = 1.0 if policy == "foretide" else float("inf")
+    most = 1.0 if policy == "foretide" and scenario.objective.costs is None else float("inf")
     wrong = next((value for value in listed if not 0 < value < most), None)
     if wrong is not None:
         fix = "give probabilities above 0 and below 1" if policy == "foretide" else "give finite numbers above 0"
@@ -101,11 +107,18 @@ def turned(bench: Bench, *, policy: str, knob: Knob, value: float) -> Bench:
     """The same bench with one policy's knob at a value."""
     scenario = bench.scenario
     if policy == "foretide":
-        changed = replace(scenario, objective=replace(scenario.objective, max_violation_probability=value))
+        changed = replace(scenario, objective=_promise(scenario.objective, value))
     else:
         settings = {**scenario.knobs.get(policy, {}), knob.name: (value,)}
         changed = replace(scenario, knobs={**scenario.knobs, policy: settings})
     return replace(bench, scenario=changed)
+
+
+def _promise(objective: Objective, value: float) -> Objective:
+    """The objective with its price of a miss, or its accepted risk, at a value."""
+    if objective.costs is None:
+        return replace(objective, max_violation_probability=value)
+    return replace(objective, costs=replace(objective.costs, violation=value))
 
 
 def to_try(knob: Knob, tried: Mapping[float, float], *, attainments: Sequence[float], room: int) -> tuple[float, ...]:

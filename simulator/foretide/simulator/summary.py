@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from foretide.policies.accepted_risk import violation_probability
+from foretide.policies.ahead import ahead_of
 from foretide.policies.flow import REQUESTS, Act, DemandForecast, Evidence
 from foretide.policies.journal import encode
-from foretide.policies.propose import ahead_of, violation_probability
 from foretide.simulator.run import Asked, Bench, PolicyRun
 from foretide.simulator.score import attainment, percentiles, pod_utility_below_1, scale_actions, window_attainment
 

@@ -17,6 +17,7 @@ from foretide.policies.flow import (
     DEFAULT_SCALE_DOWN,
     DEFAULT_SCALE_UP,
     Behavior,
+    Costs,
     LatencyTarget,
     Objective,
     ScalingPolicy,
@@ -86,6 +87,13 @@ def _probability(value: Any) -> float:
     return number
 
 
+def _price(value: Any) -> float:
+    number = _number(value, "write a price like 2.5")
+    if not 0 < number < float("inf"):
+        raise ValueError("must be above 0, like 2.5")
+    return number
+
+
 def _number(value: Any, fix: str) -> float:
     try:
         return float("nan") if isinstance(value, bool) else float(value)
@@ -113,6 +121,14 @@ class WrittenLatency(Written):
         return LatencyTarget(self.percentile, self.threshold)
 
 
+class WrittenCosts(Camel):
+    gpu_hour: Annotated[float, BeforeValidator(_price)]
+    violation: Annotated[float, BeforeValidator(_price)]
+
+    def costs(self) -> Costs:
+        return Costs(self.gpu_hour, self.violation)
+
+
 class WrittenObjective(Written):
     ttft: WrittenLatency | None = None
     tpot: WrittenLatency | None = None
@@ -121,6 +137,7 @@ class WrittenObjective(Written):
         float, BeforeValidator(_probability), Field(alias="maxViolationProbability")
     ] = 0.01
     window: Annotated[float, _within(10, 86400, "10s and 24h")] = 300.0
+    costs: WrittenCosts | None = None
 
     @model_validator(mode="after")
     def _declares_something(self) -> "WrittenObjective":
@@ -135,6 +152,7 @@ class WrittenObjective(Written):
             e2e=self.e2e.target() if self.e2e else None,
             max_violation_probability=self.max_violation_probability,
             window_s=self.window,
+            costs=self.costs.costs() if self.costs else None,
         )
 
 

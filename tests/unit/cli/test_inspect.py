@@ -32,6 +32,12 @@ async def test_the_story_of_a_decision_has_counts_risks_forecast_and_changes() -
         assert words in text
 
 
+async def test_expected_costs_stand_in_the_story_where_prices_are_named() -> None:
+    objective = {"ttft": {"threshold": "500ms"}, "costs": {"gpuHour": "2.50", "violation": "0.01"}}
+    text = "\n".join(explained(await published(objective=objective)))
+    assert "expected cost per hour, GPUs and missed requests: one fewer " in text
+
+
 async def test_troubles_are_told_and_what_is_merely_off_is_not() -> None:
     lines = explained(await published(mode="Recommend", metrics={"source": "other"}))
     assert any(line.startswith("  MetricsAvailable: metrics.source: 'other'") for line in lines)

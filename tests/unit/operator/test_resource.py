@@ -9,7 +9,7 @@ from twins import resource
 
 from foretide.operator.resource import PAUSED, parse
 from foretide.operator.times import seconds
-from foretide.policies.flow import DEFAULT_SCALE_DOWN, LatencyTarget, Mode, ScalingPolicy, ScalingSelect
+from foretide.policies.flow import DEFAULT_SCALE_DOWN, Costs, LatencyTarget, Mode, ScalingPolicy, ScalingSelect
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "inferenceautoscaler.yaml"
 
@@ -84,6 +84,19 @@ def test_an_objective_that_declares_nothing_is_refused() -> None:
 def test_a_risk_that_is_no_probability_is_refused(accepted: object) -> None:
     found = problems(objective={"ttft": {"threshold": "1s"}, "maxViolationProbability": accepted})
     assert [line.partition(":")[0] for line in found] == ["spec.objective.maxViolationProbability"]
+
+
+def test_prices_of_a_gpu_hour_and_of_a_miss_are_read_together() -> None:
+    priced = {"ttft": {"threshold": "1s"}, "costs": {"gpuHour": "2.50", "violation": "0.002"}}
+    found = parse(resource(objective=priced)).resource
+    assert found is not None
+    assert found.spec.objective.costs == Costs(gpu_hour=2.5, violation=0.002)
+
+
+@pytest.mark.parametrize("price", ["0", "-1", "cheap", "nan", "inf", True, None])
+def test_a_price_that_is_none_is_refused(price: object) -> None:
+    found = problems(objective={"ttft": {"threshold": "1s"}, "costs": {"gpuHour": price, "violation": "1"}})
+    assert [line.partition(":")[0] for line in found] == ["spec.objective.costs.gpuHour"]
 
 
 def test_all_mistakes_are_told_at_once() -> None:

@@ -17,7 +17,7 @@ from foretide.operator.registry import Entry, Registry
 from foretide.operator.seams import Key, Scale
 from foretide.operator.status import MESSAGE_LIMIT, Turn, patch_between, shortened, signature, status_of, when
 from foretide.policies.decide import plan
-from foretide.policies.flow import Evidence, ForecastScore, Trust
+from foretide.policies.flow import Costs, Evidence, ForecastScore, Trust
 
 CRD = Path(__file__).parents[3] / "operator" / "foretide" / "operator" / "crd" / "inferenceautoscalers.yaml"
 
@@ -59,6 +59,14 @@ def test_a_healthy_turn_tells_counts_risk_forecast_and_reason() -> None:
     assert told["leadTime"].endswith("s")
     assert conditions(status)["Ready"] == ("True", "DemandRises")
     assert conditions(status)["Conflict"] == ("False", "OnlyWriter")
+
+
+def test_expected_costs_are_told_where_the_owner_names_prices() -> None:
+    priced = replace(SCORED, objective=replace(SCORED.objective, costs=Costs(2.0, 0.01)))
+    told = status_of(turn(priced), before={})["lastDecision"]["expectedCostPerHour"]
+    assert set(told) == {"oneFewer", "atDesired", "oneMore"}
+    assert float(told["atDesired"]) == min(map(float, told.values()))
+    assert "expectedCostPerHour" not in status_of(turn(SCORED), before={})["lastDecision"]
 
 
 def test_the_first_trouble_becomes_the_reason_why_it_is_not_ready() -> None:

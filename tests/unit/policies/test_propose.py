@@ -1,60 +1,13 @@
-"""The law between load and promise: how far a path may exceed capacity, and for how long."""
+"""A count from paths: what counts of them, and in which words it is told."""
 
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from given import evidence, forecast
 
-from foretide.policies.flow import CapacityTable, Evidence, frozen
-from foretide.policies.propose import Ahead, fewest, planning_horizon, propose, speed_draws, violation_probability
-
-SHARP = CapacityTable((1,), (10.0,), ("ttft",))
-STEEP = CapacityTable((1,), (10.0,), ("ttft",), steepness=25.0)
-
-
-def ahead(*work: float, window: int = 5) -> Ahead:
-    return Ahead(frozen(np.array([work])), window)
-
-
-def test_without_a_steepness_any_overload_breaks_the_objective() -> None:
-    assert violation_probability(ahead(5, 5, 10.1, 5, 5), SHARP, 1) == 1.0
-    assert violation_probability(ahead(5, 5, 10.0, 5, 5), SHARP, 1) == 0.0
-
-
-def test_a_short_small_overload_is_averaged_over_the_window() -> None:
-    """exp(25 x 0.06) = 4.5 times the allowed misses in one bin of five: 0.9 of what the window allows."""
-    assert violation_probability(ahead(5, 5, 10.6, 5, 5), STEEP, 1) == 0.0
-    assert violation_probability(ahead(5, 5, 10.7, 5, 5), STEEP, 1) == 1.0
-    assert violation_probability(ahead(5, 5, 10.6, 5, 5, window=1), STEEP, 1) == 1.0
-
-
-def test_the_worst_window_counts() -> None:
-    quiet_then_busy = ahead(1, 1, 1, 1, 1, 1, 10.5, 10.5, window=2)
-    assert violation_probability(quiet_then_busy, STEEP, 1) == 1.0
-    assert violation_probability(replace(quiet_then_busy, window=8), STEEP, 1) == 0.0
-
-
-def test_no_replica_breaks_whatever_has_demand() -> None:
-    assert violation_probability(ahead(0.1), STEEP, 0) == 1.0
-    assert violation_probability(ahead(0.0), STEEP, 0) == 0.0
-
-
-def test_an_absurd_demand_is_a_violation_and_not_an_overflow() -> None:
-    assert violation_probability(ahead(1e300, window=1), STEEP, 1) == 1.0
-
-
-@pytest.mark.parametrize(("needed", "found"), [(0, 0), (7, 7), (20, 20), (21, 21), (99, 21)])
-def test_the_fewest_is_found_or_one_more_than_the_most(needed: int, found: int) -> None:
-    assert fewest(lambda count: count >= needed, most=20) == found
-
-
-def test_speed_draws_have_the_model_s_median_and_spread() -> None:
-    service = replace(evidence().service, log_speed_mean=0.1, log_speed_sd=0.2)
-    logs = np.log(speed_draws(service, 1000))
-    assert logs.mean() == pytest.approx(0.1, abs=0.001)
-    assert logs.std() == pytest.approx(0.2, abs=0.005)
-    assert abs(np.corrcoef(logs, np.arange(1000))[0, 1]) < 0.1
+from foretide.policies.ahead import planning_horizon
+from foretide.policies.flow import Costs, Evidence, frozen
+from foretide.policies.propose import propose
 
 
 def test_only_the_planning_horizon_counts() -> None:
@@ -65,3 +18,20 @@ def test_only_the_planning_horizon_counts() -> None:
     assert near is not None
     assert far is not None
     assert (near.replicas, far.replicas) == (3, 9)
+
+
+def test_with_prices_the_reason_and_the_record_tell_expected_costs() -> None:
+    priced = replace(evidence().objective, costs=Costs(gpu_hour=2.0, violation=0.01))
+    proposal = propose(evidence(objective=priced))
+    assert proposal is not None
+    assert "expected cost per hour by replicas is" in proposal.reason.text
+    assert "accepted" not in proposal.reason.text
+    costs = [proposal.hourly_cost_at(proposal.replicas + offset) for offset in (-1, 0, 1)]
+    assert all(cost is not None for cost in costs)
+    assert costs[1] == min(costs)
+
+
+def test_without_prices_no_cost_is_told() -> None:
+    proposal = propose(evidence())
+    assert proposal is not None
+    assert proposal.hourly_cost_at(proposal.replicas) is None

@@ -7,6 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from staged import bench, scenario
 
+from foretide.policies.flow import Costs
 from foretide.simulator.field import NAMES
 from foretide.simulator.knobs import FIRST, Knob, Scale, crossings, given, knob_of, to_try, turned
 from foretide.simulator.scenario import BadScenario
@@ -65,6 +66,16 @@ def test_a_search_never_repeats_itself_and_never_exceeds_its_budget(knob: Knob, 
         assert len(tried) == budget
     elif budget >= FIRST:
         assert len(tried) >= FIRST
+
+
+def test_with_prices_the_knob_of_foretide_is_the_price_of_a_miss() -> None:
+    staged = bench(2.0, 4.0)
+    priced = replace(staged.scenario, objective=replace(staged.scenario.objective, costs=Costs(1.0, 0.01)))
+    knob = knob_of("foretide", priced)
+    assert knob is not None
+    assert knob.name == "costs.violation"
+    changed = turned(replace(staged, scenario=priced), policy="foretide", knob=knob, value=0.5)
+    assert changed.scenario.objective.costs == Costs(1.0, 0.5)
 
 
 def test_what_a_scenario_lists_is_taken_as_it_is() -> None:

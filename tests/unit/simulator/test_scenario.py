@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from foretide.policies.flow import LatencyTarget, ScalingPolicy
+from foretide.policies.flow import Costs, LatencyTarget, ScalingPolicy
 from foretide.simulator.bench import prepare
 from foretide.simulator.conditions import QUIET, Conditions
 from foretide.simulator.faults import Crash, Dropout, Failures, Slowdown, SlowStart, StockOut
@@ -54,6 +54,13 @@ def problems(folder: Path, **changes: Any) -> list[str]:
     with pytest.raises(BadScenario) as caught:
         load_scenario(saved(folder, **changes))
     return str(caught.value).splitlines()
+
+
+def test_prices_may_stand_beside_an_objective(tmp_path: Path) -> None:
+    objective = {"ttft": {"threshold": "500ms"}, "costs": {"gpuHour": 2.5, "violation": 0.002}}
+    assert load_scenario(saved(tmp_path, objective=objective)).objective.costs == Costs(2.5, 0.002)
+    wrong = objective | {"costs": {"gpuHour": 0, "violation": 0.002}}
+    assert problems(tmp_path, objective=wrong)[0].startswith("objective.costs.gpuHour: 0: must be above 0, like 2.5")
 
 
 def test_a_scenario_is_read_with_its_units(tmp_path: Path) -> None:
