@@ -24,9 +24,10 @@ from foretide.forecaster.calibrator import Calibration, Calibrator, Issued
 from foretide.forecaster.ets import DampedTrend
 from foretide.forecaster.maturity import SAMPLES, Pending, outcome, pending, scores
 from foretide.forecaster.past import FILL, Past, doubt, past_of
-from foretide.forecaster.persistence import PersistenceBootstrap
+from foretide.forecaster.persistence import COUNTED, PersistenceBootstrap
 from foretide.forecaster.reactive import reactive
 from foretide.forecaster.recent import Recent
+from foretide.forecaster.regression import Regression
 from foretide.forecaster.scoreboard import Scoreboard
 from foretide.forecaster.seasonal import SeasonalWindows
 from foretide.forecaster.tier import Tier, ceiling, heard
@@ -38,7 +39,7 @@ PENDING = 8
 """Forecasts per horizon that are kept for scoring."""
 REHEARSALS = 60
 REHEARSED_PATHS = 96
-"""Paths of a rehearsal from which calibration learns; tails need more than scores do."""
+"""Paths of a rehearsal; tails need more of them than CRPS does."""
 
 
 class Ladder:
@@ -57,10 +58,8 @@ class Ladder:
         learned: Sequence[Tier] = (),
         calibration: Calibration | bool = False,
     ) -> None:
-        reference = PersistenceBootstrap()
-        level = PersistenceBootstrap(smoothing=0.3, name="level-bootstrap")
-        own: tuple[Tier, ...] = (reference, level, Recent(), DampedTrend(), SeasonalWindows(season_s=season_s))
-        self._tiers, self._learned = (*own, *learned), frozenset(tier.name for tier in learned)
+        self._tiers = (*own_tiers(season_s=season_s), *learned)
+        self._learned = frozenset(tier.name for tier in learned)
         if len({tier.name for tier in self._tiers}) < len(self._tiers):
             raise ValueError(f"learned: {sorted(self._learned)}: give names that no other tier has")
         self._season_s = season_s
@@ -149,15 +148,15 @@ class Ladder:
                 self._learn(waiting, actual, past.step)
 
     def _learn(self, waiting: Pending, actual: Floats, step: float) -> None:
-        tiers, pooled, last_value, seasonal = scores(waiting, actual)
-        self._board.add(tiers=tiers, pooled=pooled, last_value=last_value, seasonal=seasonal)
+        told = scores(waiting, actual)
+        self._board.add(told)
         if self._calibrator is None or waiting.issued is None:
             return
         # Overlapping horizons hold much of the same news: each counts as the part of it that is its own.
         share = min(1.0, (waiting.made_at - self._learned_from) / (len(actual) * step))
         self._learned_from = waiting.made_at
-        reference = tiers[self._tiers[0].name]
-        if self._calibrator.add(waiting.issued, actual, share=max(0.0, share), pooled=pooled, reference=reference):
+        reference = told.tiers[self._tiers[0].name]
+        if self._calibrator.add(waiting.issued, actual, share=max(0.0, share), pooled=told.pooled, reference=reference):
             self._board.relearn()
 
     def _rehearse(self, past: Past, horizon: int) -> None:
@@ -169,9 +168,7 @@ class Ladder:
             then = past.until(rows)
             if then.count >= needed and then.age <= FILL:
                 self._mature(then)
-                self._turn(
-                    then, ceiling(then, horizon), horizon, REHEARSED_PATHS if self._calibrator else SAMPLES, seed=rows
-                )
+                self._turn(then, ceiling(then, horizon), horizon, REHEARSED_PATHS, seed=rows)
         self._mature(past)
 
     def _fallback(self, past: Past, horizon: int, paths: int, seed: int, why: str) -> DemandForecast:
@@ -193,6 +190,19 @@ class Ladder:
             stale_s=past.age * past.step,
             capped=int(((served >= bound) & (bound > 0)).sum()),
         )
+
+
+def own_tiers(*, season_s: float) -> tuple[Tier, ...]:
+    """The models that every ladder has; the first is the yardstick of the others."""
+    return (
+        PersistenceBootstrap(),
+        PersistenceBootstrap(scale=COUNTED, name="count-bootstrap"),
+        PersistenceBootstrap(scale=COUNTED, smoothing=0.3, name="level-bootstrap"),
+        Recent(),
+        Regression(season_s=season_s),
+        DampedTrend(),
+        SeasonalWindows(season_s=season_s),
+    )
 
 
 def _asked(tier: Tier, *, past: Past, horizon: int, count: int, rng: Generator) -> Floats | None:

@@ -8,8 +8,8 @@ import pytest
 from numpy.random import Generator
 
 from foretide.forecaster.calibrator import Calibration
-from foretide.forecaster.ladder import Ladder, whole_shares
-from foretide.forecaster.past import Past
+from foretide.forecaster.ladder import Ladder, own_tiers, whole_shares
+from foretide.forecaster.past import Past, past_of
 from foretide.forecaster.scoring import covered, crps
 from foretide.policies.flow import DemandForecast, DemandHistory, Floats, Forecaster, Trust, frozen
 
@@ -84,15 +84,20 @@ def test_idleness_after_demand_is_a_forecast_and_not_a_doubt(history: History) -
 
 
 def test_tiers_join_as_history_grows(history: History, days: Days) -> None:
-    rates = days(500, period=300)
-    spoke = {
-        rows: set(forecast(history(rates[:rows]), ladder=Ladder(season_s=300 * 60.0)).weights)
-        for rows in (4, 5, 59, 60, 329, 330)
-    }
-    assert spoke[4] == {"reactive"}
-    assert spoke[5] == {"persistence-bootstrap", "level-bootstrap", "last-72"}
-    assert "ets" in spoke[60] - spoke[59]
-    assert "seasonal-windows" in spoke[330] - spoke[329]
+    rates, speak = days(500, period=300), {}
+    for rows in (4, 5, 59, 60, 99, 100, 329, 330):
+        past = past_of(history(rates[:rows]))
+        speak[rows] = {
+            tier.name
+            for tier in own_tiers(season_s=300 * 60.0)
+            if tier.paths(past=past, horizon=10, count=8, rng=np.random.default_rng(1)) is not None
+        }
+    assert speak[5] == {"persistence-bootstrap", "count-bootstrap", "level-bootstrap", "last-72"}
+    assert speak[60] - speak[59] == {"ets"}
+    assert speak[100] - speak[99] == {"regression"}
+    assert speak[330] - speak[329] == {"seasonal-windows"}
+    assert set(forecast(history(rates[:5])).weights) == speak[5]
+    assert set(forecast(history(rates[:4])).weights) == {"reactive"}
 
 
 def test_a_restart_rehearses_the_past_and_has_a_score_at_once(history: History, days: Days) -> None:
