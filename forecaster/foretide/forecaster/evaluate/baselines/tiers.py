@@ -16,20 +16,17 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator, default_rng
 
-from foretide.forecaster.ets import DampedTrend
 from foretide.forecaster.evaluate.baselines.asked import history_at, targets_of
 from foretide.forecaster.evaluate.baselines.missing import needs
 from foretide.forecaster.evaluate.baselines.simple import naive
-from foretide.forecaster.evaluate.baselines.windows import filled
+from foretide.forecaster.evaluate.baselines.windows import DAY_S, filled
 from foretide.forecaster.evaluate.model import Fitted, Series
+from foretide.forecaster.ladder import own_tiers
 from foretide.forecaster.network import shipped
 from foretide.forecaster.network.pool import Pool
 from foretide.forecaster.network.session import opened
 from foretide.forecaster.network.tier import NetworkTier
 from foretide.forecaster.past import Indices, past_of
-from foretide.forecaster.persistence import PersistenceBootstrap
-from foretide.forecaster.recent import Recent
-from foretide.forecaster.seasonal import SeasonalWindows
 from foretide.forecaster.tier import Tier, ceiling
 from foretide.policies.flow import Floats
 
@@ -83,11 +80,11 @@ def _heads() -> Pool:
         return Pool([opened(Path(folder), head) for head in ("replica", "node")])
 
 
-TIERS = (
-    Alone("ets", DampedTrend),
-    Alone("tier-bootstrap", PersistenceBootstrap),
-    Alone("tier-level-bootstrap", lambda: PersistenceBootstrap(smoothing=0.3, name="level-bootstrap")),
-    Alone("tier-last-72", Recent),
-    Alone("tier-seasonal-windows", SeasonalWindows),
-)
+def _tier(place: int) -> Alone:
+    """The tier at this place of a ladder, under the name that its column of a table has."""
+    name = own_tiers(season_s=DAY_S)[place].name
+    return Alone(name if name == "ets" else f"tier-{name}", lambda: own_tiers(season_s=DAY_S)[place])
+
+
+TIERS = tuple(_tier(place) for place in range(len(own_tiers(season_s=DAY_S))))
 SHIPPED = Alone("shipped-network", lambda: NetworkTier(_heads(), "series"))
