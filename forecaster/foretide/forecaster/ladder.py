@@ -1,17 +1,19 @@
 """The ladder: simple models that join as history grows, pooled by how well their forecasts turned out.
 
-    3 bins     -> flagged reactive fallback        60 bins     -> + ets
-    5 minutes  -> persistence- and level-bootstrap, last-72   1.1 seasons -> + seasonal-windows
+    3 bins     -> flagged reactive fallback          60 bins             -> + ets
+    5 minutes  -> three bootstraps, last-72          90 bins and horizon -> + regression
+                                                     1.1 seasons         -> + seasonal-windows
 
-Each forecast is kept until its horizon has passed, then scored by CRPS of requests/s, step by step where demand was
-measured. Shares of the paths follow the scores. At the first call with enough history its tail is rehearsed: the
-same code forecasts and scores at earlier origins, each with its own past only, so that a restart has an opinion.
+Each forecast is kept until its horizon has passed, then scored: CRPS of requests/s, step by step where demand was
+measured, and how well it knew the peak. Shares of the paths follow the scores. At the first call with enough history
+its tail is rehearsed: the same code forecasts and scores at earlier origins, each with its own past only, so that a
+restart has an opinion.
 
-With `calibration` the pool's paths are remapped, stretched and watched (see `calibrator`); `learned` tiers are scored
-like all others, and served once they have beaten the best.
+With `calibration` the pool's paths are corrected by what came of earlier ones, and watched (see `calibrator`);
+`learned` tiers are scored like all others, and served once they have beaten the best.
 
-What is NOT promised: without `calibration`, sharp intervals (a linear pool of tiers that disagree is wider than it
-claims, the safe side); and any memory between processes beyond that rehearsal.
+What is NOT promised: sharp intervals (a linear pool of tiers that disagree is wider than it claims, the safe side); and
+any memory between processes beyond that rehearsal.
 """
 
 from collections.abc import Mapping, Sequence
@@ -56,7 +58,7 @@ class Ladder:
         *,
         season_s: float = 86400.0,
         learned: Sequence[Tier] = (),
-        calibration: Calibration | bool = False,
+        calibration: Calibration | bool = True,
     ) -> None:
         self._tiers = (*own_tiers(season_s=season_s), *learned)
         self._learned = frozenset(tier.name for tier in learned)

@@ -19,6 +19,10 @@ from foretide.forecaster.past import Past, whole_blocks
 from foretide.forecaster.tier import blocks, spread_picks
 from foretide.policies.flow import Floats
 
+CARRIED = 0.5
+"""Part of a change that goes on into the next one, where short changes are chained: so young a past does not show what
+of its changes was noise, and to carry all of it on was worse."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -59,7 +63,7 @@ class PersistenceBootstrap:
                 return None
             picks = spread_picks(starts, count, rng)
             part = blocks(rows, picks + lag + 1, length) - levels[picks][:, None]
-            changes.append(part + changes[-1][:, -1:] if changes else part)
+            changes.append(part + CARRIED * changes[-1][:, -1:] if changes else part)
         moved = levels[-1 - age] + np.concatenate(changes, axis=1)[:, :horizon]
         moved = np.clip(moved, 0.0, self.scale.farthest)
         return np.asarray(self.scale.straight(moved) * past.unit, dtype=np.float64)
