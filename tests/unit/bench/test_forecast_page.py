@@ -29,8 +29,8 @@ def cell(group: str, model: str, **figures: float) -> dict[str, Any]:
 CELLS = [
     *(cell(group, "naive") for group in ("a", "b")),
     *(cell(group, "ets", crps=0.5) for group in ("a", "b")),
-    cell("a", "pooled-calibrated", crps=0.5, wql=0.8, decision_cost=0.9),
-    cell("b", "pooled-calibrated", crps=0.53, wql=0.8, decision_cost=0.9, coverage80=0.83, peak_q95_exceeded=0.061),
+    cell("a", "pooled", crps=0.5, wql=0.8, decision_cost=0.9),
+    cell("b", "pooled", crps=0.53, wql=0.8, decision_cost=0.9, coverage80=0.83, peak_q95_exceeded=0.061),
     cell("a", "deepar", crps=0.6, decision_cost=0.82),
     cell("b", "deepar", crps=0.6, decision_cost=0.82),
 ]
@@ -48,9 +48,9 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_page_is_written_from_the_tables_alone(tables: Path) -> None:
     forecast_page.write_page()
     page = (tables / "forecasts.md").read_text()
-    assert "| wQL at most 0.82 x the best rule | 0.800 met | pooled-calibrated 0.800 met |" in page
+    assert "| wQL at most 0.82 x the best rule | 0.800 met | pooled 0.800 met |" in page
     assert "| decision cost at most 0.75 x the best rule | 0.900 **missed** | deepar 0.820 **missed** |" in page
-    assert "| deepar | pooled-calibrated | 0.86 / **1.10** |" in page
+    assert "| deepar | pooled | 0.86 / **1.10** |" in page
     assert "mstl on a (it takes more than 9 s of a processor)" in page
     assert page.count("## ") == 2
     forecast_page.write_page()
@@ -60,14 +60,14 @@ def test_the_page_is_written_from_the_tables_alone(tables: Path) -> None:
 def test_a_pool_worse_than_its_best_tier_is_named(tables: Path) -> None:
     (line,) = targets.worst_of_pools([cell_of(row_of(each)) for each in CELLS])
     assert line == (
-        "- `pooled-calibrated` at most 1.02 x the best tier: 1 of 2 series. a 1.000 (ets), **b 1.060 (ets)**."
+        "- `pooled` at most 1.02 x the best tier: 1 of 2 series. a 1.000 (ets), **b 1.060 (ets)**."
     )
 
 
 def test_a_band_that_is_missed_is_bold_and_its_interval_is_told() -> None:
     lines = targets.bands([cell_of(row_of(each)) for each in CELLS])
-    assert lines[2] == "| a | pooled-calibrated | 0.800 | 0.950 | 5.0% (5.0% to 5.0%) |"
-    assert lines[3] == "| b | pooled-calibrated | **0.830** | 0.950 | **6.1%** (6.1% to 6.1%) |"
+    assert lines[2] == "| a | pooled | 0.800 | 0.950 | 5.0% (5.0% to 5.0%) |"
+    assert lines[3] == "| b | pooled | **0.830** | 0.950 | **6.1%** (6.1% to 6.1%) |"
 
 
 def test_cells_of_an_earlier_run_stay_until_newer_ones_come(tables: Path, tmp_path: Path) -> None:

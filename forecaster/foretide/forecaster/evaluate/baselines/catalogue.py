@@ -68,13 +68,13 @@ def _network(name: str) -> Callable[[], Model]:
 
 
 def _with_network() -> Model:
-    return Pooled("pooled-with-flow", calibrated=True, learned=_network("flow"))
+    return Pooled("pooled-with-flow", learned=_network("flow"))
 
 
 NETWORK = Entry(SHIPPED.name, lambda: SHIPPED)
 POOLS = (
     Entry("pooled", Pooled),
-    Entry("pooled-calibrated", lambda: Pooled("pooled-calibrated", calibrated=True)),
+    Entry("pooled-uncalibrated", lambda: Pooled("pooled-uncalibrated", calibrated=False)),
     Entry("pooled-with-flow", _with_network, learns=True, heavy=True),
 )
 LEARNERS = (

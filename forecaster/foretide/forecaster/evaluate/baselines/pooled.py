@@ -28,7 +28,7 @@ class Pooled:
     """A `Model` around the ladder."""
 
     name: str = "pooled"
-    calibrated: bool = False
+    calibrated: bool = True
     learned: Callable[[], Model] | None = None
     """A model of all indicators that joins each ladder as a tier, once it is fitted to the training rows."""
     asked_every: int = 0
@@ -47,7 +47,7 @@ class Pooled:
 class Online:
     """Opens fresh ladders for each call, so that the same call gives the same paths."""
 
-    calibrated: bool = False
+    calibrated: bool = True
     asked_every: int = 0
     name: str = ""
     fitted: Fitted | None = None
