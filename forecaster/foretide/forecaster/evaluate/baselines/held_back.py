@@ -29,7 +29,8 @@ def split_of(rows: int, *, horizon: int) -> int:
 def ends_held(rows: int, *, horizon: int) -> list[int]:
     """Ends of windows whose whole horizon lies in the held-back rows, ascending."""
     first = split_of(rows, horizon=horizon) + horizon
-    return np.unique(np.linspace(first, rows, min(WINDOWS, rows - first + 1)).round().astype(np.int64)).tolist()
+    ends = np.linspace(first, rows, min(WINDOWS, rows - first + 1)).round().astype(np.int64)
+    return [int(end) for end in np.unique(ends)]
 
 
 @contextmanager
