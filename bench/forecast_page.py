@@ -50,7 +50,9 @@ def in_short(told: Mapping[str, Told]) -> list[str]:
     for name, each in told.items():
         against = each["against_best_simple"]
         lines.append(f"| [{name}](#{name}) | {' | '.join(_best(against, score) for score in SCORES)} |")
-    rivals = targets.libraries({name: each["against_best_simple"] for name, each in told.items() if name in LONG})
+    rivals = targets.libraries(
+        {name: _whole(each["against_best_simple"]) for name, each in told.items() if name in LONG}
+    )
     if rivals:
         lines += [
             "",
