@@ -59,9 +59,7 @@ def test_the_page_is_written_from_the_tables_alone(tables: Path) -> None:
 
 def test_a_pool_worse_than_its_best_tier_is_named(tables: Path) -> None:
     (line,) = targets.worst_of_pools([cell_of(row_of(each)) for each in CELLS])
-    assert line == (
-        "- `pooled` at most 1.02 x the best tier: 1 of 2 series. a 1.000 (ets), **b 1.060 (ets)**."
-    )
+    assert line == ("- `pooled` at most 1.02 x the best tier: 1 of 2 series. a 1.000 (ets), **b 1.060 (ets)**.")
 
 
 def test_a_band_that_is_missed_is_bold_and_its_interval_is_told() -> None:

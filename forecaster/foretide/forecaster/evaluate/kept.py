@@ -51,9 +51,15 @@ def _summed(cell: Cell) -> Row:
     told = {}
     for name in SUMMED:
         values = np.asarray(cell["by_origin"][name], dtype=np.float64)
-        told[f"blocks_{name}"] = _numbers(np.bincount(block, weights=np.nan_to_num(values)))
+        told[f"blocks_{name}"] = _numbers(
+            np.asarray(np.bincount(block, weights=np.nan_to_num(values)), dtype=np.float64)
+        )
     known = np.isfinite(np.asarray(cell["by_origin"]["exceeded"], dtype=np.float64))
-    return told | {f"blocks_{COUNTED}": _numbers(np.bincount(block, weights=known.astype(np.float64)))}
+    return told | {
+        f"blocks_{COUNTED}": _numbers(
+            np.asarray(np.bincount(block, weights=known.astype(np.float64)), dtype=np.float64)
+        )
+    }
 
 
 def cell_of(row: Row) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def _best_kept() -> Any:
     """
     from pytorch_lightning.callbacks import Callback
 
-    class Best(Callback):
+    class Best(Callback):  # type: ignore[misc,unused-ignore]
         loss, weights = float("inf"), None
 
         def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
