@@ -95,12 +95,16 @@ def _workload(path: Path, time: str, columns: str, unit: str, schema: "Schema") 
 
 
 def _shown(workload: "Workload", schema: "Schema", settings: Any, start: Path | None, out: Path) -> "Tuned":
+    """Trains under a bar where somebody watches, else with a line per check."""
+    console = Console(stderr=True)
     shown = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*shown, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*shown, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("training", total=settings.steps)
 
         def report(step: int, loss: float, score: float) -> None:
             progress.update(bar, completed=step, description=f"loss {loss:.3f}  score {score:.3f}")
+            if not console.is_terminal:
+                typer.echo(f"step {step} of {settings.steps}: loss {loss:.3f}, score {score:.3f}", err=True)
 
         return trained(workload, schema, settings, start=start, out=out, state=out / STATE, report=report)
 
