@@ -19,6 +19,7 @@ SHIPPED, PERFECT, RIVALS = "ladder", "perfect", ("last-value", "wva")
 COMPARED = (
     (SHIPPED, "Foretide as it ships"),
     ("ladder-no-fast-pass", "that without the fast pass"),
+    ("ladder-no-crowding", "that with a fast pass on queues alone"),
     (PERFECT, "the decision on a perfect forecast"),
     ("perfect-no-fast-pass", "that without the fast pass"),
 )
