@@ -1,130 +1,168 @@
-"""What each part of the network earns: the switched-off variants against the whole, per series, with intervals.
+"""docs/benchmarks/forecast-ablation.md: what each part of the network earns, per series, with intervals.
 
-    python bench/forecast_ablation.py --series eval.npz --out ablation.json [--workers 2] [--seeds 2] [--steps 800]
+    python bench/forecast_ablation.py run [--series A,B] [--variants A,B] [--seeds N] [--steps N]
+    python bench/forecast_ablation.py page
 
-Scored on the last 20 % of each series (fit on what is before); nothing here chooses a setting. Scores: wQL on .1-.9 for the minute
-series, CRPS on the MinMax scale for Fisher, and the 19:1 cost of providing for the path peak. The ratio of a variant to the whole
-is a mean over seeds; its interval is a bootstrap over day blocks of the paired differences.
+A variant is the network of `forecast evaluate` with one part changed. It is fitted once per seed on the rows before the
+validation part; what it scores on the validation part decides whether the part is on, what it scores on the test part
+is only reported. Fits that exist under out/ablation/ are kept; `page` writes what is there.
 """
 
 import argparse
 import json
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+from forecast_families import FAMILIES
 
-PART = 0.8
-SEEDS = 2
-EVERY = 7
+from foretide.forecaster.evaluate import tally
+from foretide.forecaster.evaluate.protocol import Part, scaled
+from foretide.forecaster.evaluate.relative import bootstrap
 
-
-def series_of(arrays, name):
-    from foretide.forecaster.evaluate.model import Series
-
-    values = arrays[name]
-    if values.ndim == 1:
-        values = values[:40_000, None]
-    step = 600.0 if name.startswith(("fisher", "servegen")) else 60.0
-    start = float(arrays.get(f"{name}_start", 0.0))
-    return Series(name, start, step, tuple(f"c{column}" for column in range(values.shape[1])), values)
-
-
-def losses(paths, actual, scale):
-    """Per origin: the mean CRPS over steps and indicators in units of `scale`, and the 19:1 cost of the path peak."""
-    count = paths.shape[1]
-    ranks = 2.0 * np.arange(1, count + 1) - count - 1.0
-    spread = np.tensordot(np.sort(paths, axis=1), ranks, axes=(1, 0)) / (count * (count - 1))
-    crps = (np.abs(paths - actual[:, None]).mean(axis=1) - spread) / scale
-    capacity, peak = np.quantile(paths.max(axis=2), 0.95, axis=1), actual.max(axis=1)
-    cost = (19 * np.maximum(peak - capacity, 0) + np.maximum(capacity - peak, 0)) / scale
-    return crps.mean(axis=(1, 2)), cost.mean(axis=1)
+ROOT = Path(__file__).parents[1]
+OUT, PAGE = ROOT / "out/ablation", ROOT / "docs/benchmarks/forecast-ablation.md"
+SERIES = ("twitter", "nasa", "burstgpt-tokens", "fisher-1", "fisher-6")
+VARIANTS = {
+    "flow-attention": "attention, which is off",
+    "gaussian-head": "a Gaussian head in the flow's place",
+    "flow-recent-only": "no resolutions but the newest rows",
+    "flow-no-same-clock": "no same-clock features",
+}
+WHOLE = "flow"
+SCORES = {"crps": "CRPS", "decision_cost": "decision cost"}
+PATHS, ORIGINS = 128, 250
 
 
-def one(task):
-    import torch
+def family_of(group):
+    return next(family for family in FAMILIES if any(one.group == group for one in family.series()))
 
+
+def fitted_once(group, variant, seed, steps):
+    """Losses by origin on both parts, of one fit on the rows before the validation part."""
     from foretide.forecaster.network.series_model import named
 
-    torch.set_num_threads(1)
-    series, name, seed, steps, horizon = task
-    rows = int(PART * len(series.values))
-    model = named(name)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = replace(model, settings=replace(model.settings, steps=steps), device=device)
-    fitted = model.fit(
-        series=series, rows=rows, horizon=horizon, context=1440 if series.step_s == 60 else 72, seed=seed
+    family = family_of(group)
+    terms = replace(family.protocol, part=Part.VALIDATION)
+    series = next(one for one in family.series() if one.group == group)
+    rows, first, _ = terms.split(len(series.values))
+    series = scaled(series, train=rows, scale=terms.scale)
+    model = named(variant, kept=None)
+    model = replace(
+        model, settings=replace(model.settings, steps=steps, check_every=max(1, steps // 10)), members=1, most=0
     )
-    every = EVERY if series.step_s == 60 else 1
-    origins = np.arange(rows, len(series.values) - horizon + 1, every)
-    actual = series.values[origins[:, None] + np.arange(horizon)]
-    whole = np.isfinite(actual).all(axis=(1, 2))
-    paths = fitted.paths(series=series, origins=origins[whole], horizon=horizon, count=128, seed=9)
-    reach = (
-        np.ptp(series.values[:rows], axis=0) if series.values.shape[1] > 1 else np.nanmean(series.values[:rows], axis=0)
-    )
-    return series.group, name, seed, *losses(paths, actual[whole], np.where(reach > 0, reach, 1.0))
+    begun = time.process_time()
+    rows = first - terms.horizon
+    fitted = model.fit(series=series, rows=rows, horizon=terms.horizon, context=terms.context, seed=seed)
+    spent = time.process_time() - begun
+    parts = {part.value: scored(fitted, series, replace(terms, part=part), seed) for part in Part}
+    return {"group": group, "variant": variant, "seed": seed, "steps": steps, "fit_seconds": spent, **parts}
 
 
-def interval(whole, variant, block, rng):
-    """Ratio of mean losses and its 95 % interval over day blocks, paired."""
-    blocks = [slice(start, start + block) for start in range(0, len(whole), block)]
-    drawn = []
-    for _ in range(1000):
-        picks = rng.integers(0, len(blocks), size=len(blocks))
-        drawn.append(sum(variant[blocks[i]].sum() for i in picks) / sum(whole[blocks[i]].sum() for i in picks))
-    return float(variant.mean() / whole.mean()), *(float(edge) for edge in np.quantile(drawn, [0.025, 0.975]))
+def scored(fitted, series, terms, seed):
+    origins = terms.origins(len(series.values))
+    origins = origins[:: max(1, len(origins) // ORIGINS)]
+    paths = fitted.paths(series=series, origins=origins, horizon=terms.horizon, count=PATHS, seed=seed)
+    losses = tally.Tally()
+    losses.add(paths=paths, actual=tally.outcomes(series.values, origins=origins, horizon=terms.horizon), seed=seed)
+    found = tally.by_origin(losses.whole())
+    at = (series.start_s + origins * series.step_s).tolist()
+    return {"at_s": at, **{score: found[score] for score in SCORES}}
 
 
-def table(found, blocks):
-    rng, rows = np.random.default_rng(0), []
-    pooled = {}
-    for (group, name), runs in found.items():
-        pooled[group, name] = [np.mean([run[score] for run in runs], axis=0) for score in (0, 1)]
-    for (group, name), (crps, cost) in pooled.items():
-        if name == "flow" or (group, "flow") not in pooled:
+def run(options):
+    OUT.mkdir(parents=True, exist_ok=True)
+    places = [
+        (group, variant, seed)
+        for seed in range(options.seeds)
+        for group in options.series.split(",")
+        for variant in options.variants.split(",")
+    ]
+    for group, variant, seed in places:
+        path = OUT / f"{group}--{variant}--{seed}.json"
+        if path.exists():
             continue
-        whole = pooled[group, "flow"]
-        rows.append(
-            {
-                "series": group,
-                "variant": name,
-                "crps": float(crps.mean()),
-                "crps_flow": float(whole[0].mean()),
-                "crps_ratio": interval(whole[0], crps, blocks[group], rng),
-                "cost_ratio": interval(whole[1], cost, blocks[group], rng),
-            }
-        )
-    return rows
+        cell = fitted_once(group, variant, seed, options.steps)
+        path.write_text(json.dumps(cell), encoding="utf-8")
+        means = {part.value: round(float(np.nanmean(cell[part.value]["crps"])), 5) for part in Part}
+        print(group, variant, seed, means, f"{cell['fit_seconds']:.0f} s", flush=True)
+
+
+def table(cells, part):
+    """One line per variant: ratio to the whole with its interval, over all series that both were fitted on."""
+    lines = []
+    for variant, words in VARIANTS.items():
+        groups = [group for group in SERIES if (group, variant) in cells and (group, WHOLE) in cells]
+        if not groups:
+            continue
+        told = [f"{ratio(cells, groups, variant, part, score)}" for score in SCORES]
+        each = ", ".join(f"{group} {ratio(cells, [group], variant, part, 'crps')}" for group in groups)
+        lines.append(f"| {words} | {' | '.join(told)} | {each} |")
+    return lines
+
+
+def ratio(cells, groups, variant, part, score):
+    def losses(name):
+        return [np.mean([cell[part][score] for cell in cells[group, name]], axis=0) for group in groups]
+
+    at = [np.asarray(cells[group, WHOLE][0][part]["at_s"]) for group in groups]
+    found = bootstrap(losses=losses(variant), reference=losses(WHOLE), at_s=at, seed=0)
+    return f"{found.ratio:.3f} ({found.low:.3f}-{found.high:.3f})"
+
+
+def page():
+    cells = {}
+    for path in sorted(OUT.glob("*.json")):
+        cell = json.loads(path.read_text(encoding="utf-8"))
+        cells.setdefault((cell["group"], cell["variant"]), []).append(cell)
+    every = [cell for part in cells.values() for cell in part]
+    seeds, steps = len({cell["seed"] for cell in every}), sorted({cell["steps"] for cell in every})
+    seconds = {
+        name: float(np.mean([cell["fit_seconds"] for cell in every if cell["variant"] == name]))
+        for name in dict.fromkeys(cell["variant"] for cell in every)
+    }
+    head = ["| the network with | CRPS | decision cost | CRPS by series |", "|---|---|---|---|"]
+    lines = [
+        "# What each part of the network earns",
+        "",
+        "Written by `python bench/forecast_ablation.py page`; do not edit.",
+        "",
+        "Losses of the changed network over those of the one that `forecast evaluate` calls `flow`: above 1, the change costs;",
+        f"below 1, it pays. Geometric means over series, 95 % intervals from resampled blocks, means over {seeds} seeds,",
+        f"{' and '.join(map(str, steps))} steps of training, one member, {PATHS} paths, about {ORIGINS} origins per part. Fitted once, on the rows before the",
+        "validation part. The validation part decides what is on; the test part, further from the fit, is reported.",
+        "",
+        "## Validation part",
+        "",
+        *head,
+        *table(cells, "validation"),
+        "",
+        "## Test part",
+        "",
+        *head,
+        *table(cells, "test"),
+        "",
+        "Seconds of processor time per fit: "
+        + ", ".join(f"`{name}` {took:.0f}" for name, took in seconds.items())
+        + ".",
+        "",
+    ]
+    PAGE.write_text("\n".join(lines), encoding="utf-8")
 
 
 def main():
-    from foretide.forecaster.network.series_model import NAMES
-
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--series", required=True)
-    parser.add_argument("--out", required=True)
-    parser.add_argument("--names", default="twitter,nasa,burst,fisher_1,fisher_6")
-    parser.add_argument("--variants", default=",".join(NAMES))
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--seeds", type=int, default=SEEDS)
-    parser.add_argument("--steps", type=int, default=800)
-    chosen = parser.parse_args()
-    arrays, found, blocks = dict(np.load(chosen.series)), {}, {}
-    tasks = []
-    for seed in range(chosen.seeds):
-        for group in chosen.names.split(","):
-            series = series_of(arrays, group)
-            horizon = 1 if group.startswith("fisher") else 15
-            blocks[group] = 1440 // EVERY if series.step_s == 60 else 144
-            tasks += [(series, name, seed, chosen.steps, horizon) for name in chosen.variants.split(",")]
-    with ProcessPoolExecutor(chosen.workers) as pool:
-        for done in as_completed([pool.submit(one, task) for task in tasks]):
-            group, name, seed, crps, cost = done.result()
-            found.setdefault((group, name), []).append((crps, cost))
-            print(group, name, seed, f"{crps.mean():.4f} {cost.mean():.4f}", flush=True)
-            with open(chosen.out, "w") as file:
-                json.dump(table(found, blocks), file, indent=1)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("run", "page"))
+    parser.add_argument("--series", default=",".join(SERIES))
+    parser.add_argument("--variants", default=",".join((WHOLE, *VARIANTS)))
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=250)
+    options = parser.parse_args()
+    if options.what == "run":
+        run(options)
+    else:
+        page()
 
 
 if __name__ == "__main__":

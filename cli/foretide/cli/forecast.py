@@ -7,7 +7,7 @@ from importlib import import_module
 
 import typer
 
-COMMANDS = ("forecast_evaluate", "forecast_show", "forecast_serve", "forecast_fine_tune")
+COMMANDS = ("forecast_evaluate", "forecast_show", "forecast_serve", "forecast_train", "forecast_fine_tune")
 """Modules of this room, in the order in which `--help` lists their commands."""
 
 

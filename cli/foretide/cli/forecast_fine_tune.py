@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from foretide.cli.problems import BadInput
+from foretide.cli.training import head_of, needs_training, settings_of, trained, workload_of
 
 if TYPE_CHECKING:
     from foretide.operator.settings import SourceSettings
@@ -43,6 +44,7 @@ def fine_tune(  # noqa: PLR0913 (every option of the command is an argument)
     from foretide.operator.settings import BadSettings, SourceSettings
     from foretide.operator.times import seconds
 
+    head_of(head)
     namespace, _, name = target.partition("/")
     if not namespace or not name:
         raise BadInput(field="--target", value=target, fix="write NAMESPACE/NAME")
@@ -74,29 +76,14 @@ async def _history(source: "SourceSettings", namespace: str, name: str, days: in
 
 
 def _train(history: "DemandHistory", *, base: Path, head: str, out: Path, name: str, steps: int, seed: int) -> None:
-    from foretide.forecaster.network.card import Refused
-    from foretide.forecaster.network.fine_tune import TooLittle
-    from foretide.forecaster.network.fine_tune import fine_tune as tuned
+    needs_training()  # only now: the series is of use to whoever trains elsewhere
+    schema = head_of(head)
+    workload = workload_of(name, history.values, step_s=history.step, start_s=history.start, schema=schema)
+    settings = settings_of(steps=steps, batch=64, rate=5e-4, seed=seed)
 
-    try:
-        outcome = tuned(
-            values=history.values,
-            step_s=history.step,
-            start_s=history.start,
-            base=base,
-            head=head,
-            out=out,
-            name=name,
-            steps=steps,
-            seed=seed,
-            report=lambda step, loss, score: typer.echo(f"step {step}: loss {loss:.3f}, held-out score {score:.4f}"),
-        )
-    except ImportError as error:
-        missing = error.name or "torch"
-        raise BadInput(
-            field="fine-tune", value=missing, fix="install the extra: pip install 'foretide[train]'"
-        ) from error
-    except (Refused, TooLittle) as error:
-        raise BadInput(field="fine-tune", value=name, fix=str(error)) from error
-    verdict = f"published in {out}" if outcome.step else "nothing better was found, nothing was published"
-    typer.echo(f"held-out score {outcome.before:.4f} -> {outcome.after:.4f} on {outcome.examples} windows: {verdict}")
+    def report(step: int, loss: float, score: float) -> None:
+        typer.echo(f"step {step}: loss {loss:.3f}, held-out score {score:.4f}")
+
+    outcome = trained(workload, schema, settings, start=base, out=out, report=report, fields=("--target", "--base"))
+    verdict = f"published in {out}" if outcome.card else "nothing better was found, nothing was published"
+    typer.echo(f"held-out score {outcome.before:.4f} -> {outcome.after:.4f} on {outcome.windows} windows: {verdict}")

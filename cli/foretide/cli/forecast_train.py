@@ -6,7 +6,6 @@ written. NOT promised: that it beats the ladder's simpler tiers. The operator fi
 
 import json
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from foretide.cli.problems import BadInput
 from foretide.cli.replay import Format, writable
+from foretide.cli.training import head_of, needs_training, settings_of, trained, workload_of
 from foretide.policies.flow import INDICATORS
 
 if TYPE_CHECKING:
@@ -28,9 +28,8 @@ EXAMPLE = (
     "Example: foretide forecast train --series demand.csv --time at --columns requests,prompt_tokens,output_tokens "
     "--head replica --out network/"
 )
-NEEDED = ("torch", "nflows", "safetensors", "onnx", "onnxscript")
 SHIPPED = "shipped"
-INSTALL = "install the extra: pip install 'foretide[train]'"
+STATE = "state"
 
 
 def add_to(group: typer.Typer) -> None:
@@ -64,23 +63,11 @@ def train_command(  # noqa: PLR0913 (every option of the command is an argument)
 
     Writes HEAD.json (the card), HEAD.onnx and HEAD.safetensors to DIR if the network got better on the newest fifth.
     """
-    schema = _head(head)
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise BadInput(field="forecast train", value=f"{missing[0]} is missing", fix=INSTALL)
+    schema = head_of(head)
+    needs_training()
     workload = _workload(series, time, columns, time_unit, schema)
-    from foretide.forecaster.network.train import Settings
-
-    settings = Settings(steps=steps, batch=batch, rate=rate, seed=seed, check_every=max(1, steps // 10))
-    _print(_tuned(workload, schema, settings, _start(start), writable(out)), output)
-
-
-def _head(head: str) -> "Schema":
-    from foretide.forecaster.network.schema import HEADS
-
-    if head not in HEADS:
-        raise BadInput(field="--head", value=head, fix=f"use one of {', '.join(HEADS)}")
-    return HEADS[head]
+    settings = settings_of(steps=steps, batch=batch, rate=rate, seed=seed)
+    _print(_shown(workload, schema, settings, _start(start), writable(out)), output)
 
 
 def _start(start: str) -> Path | None:
@@ -92,10 +79,8 @@ def _start(start: str) -> Path | None:
 
 
 def _workload(path: Path, time: str, columns: str, unit: str, schema: "Schema") -> "Workload":
-    """The file on the head's grid. Raises BadInput."""
+    """The file's one series on the head's grid. Raises BadInput."""
     from foretide.forecaster.evaluate.read import BadSeries, read_series
-    from foretide.forecaster.network.examples import Workload
-    from foretide.forecaster.network.features import regrid
 
     names = tuple(name.strip() for name in columns.split(",") if name.strip())
     if len(names) != len(INDICATORS):
@@ -104,20 +89,12 @@ def _workload(path: Path, time: str, columns: str, unit: str, schema: "Schema") 
         )
     try:
         series = read_series(path, time=time, columns=names, unit=unit).series[0]
-        values = regrid(series.values, series.step_s, schema.step_s)
     except BadSeries as error:
         raise BadInput(field=error.field, value=error.value, fix=error.fix) from error
-    except ValueError as error:
-        raise BadInput(field="--series", value=path, fix=f"{error}; use a step that divides it") from error
-    start = series.start_s + (len(series.values) * series.step_s - len(values) * schema.step_s)
-    return Workload(path.name, values, start)
+    return workload_of(path.name, series.values, step_s=series.step_s, start_s=series.start_s, schema=schema)
 
 
-def _tuned(workload: "Workload", schema: "Schema", settings: Any, start: Path | None, out: Path) -> "Tuned":
-    from foretide.forecaster.network.card import Refused
-    from foretide.forecaster.network.checkpoint import BadState
-    from foretide.forecaster.network.tune import TooShort, tuned
-
+def _shown(workload: "Workload", schema: "Schema", settings: Any, start: Path | None, out: Path) -> "Tuned":
     shown = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*shown, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("training", total=settings.steps)
@@ -125,14 +102,7 @@ def _tuned(workload: "Workload", schema: "Schema", settings: Any, start: Path | 
         def report(step: int, loss: float, score: float) -> None:
             progress.update(bar, completed=step, description=f"loss {loss:.3f}  score {score:.3f}")
 
-        try:
-            return tuned(workload, schema, settings, start=start, out=out, report=report)
-        except TooShort as error:
-            raise BadInput(field="--series", value=workload.name, fix=str(error)) from error
-        except BadState as error:
-            raise BadInput(field="--out", value=out, fix=str(error)) from error
-        except Refused as error:
-            raise BadInput(field="--from", value=start, fix=str(error)) from error
+        return trained(workload, schema, settings, start=start, out=out, state=out / STATE, report=report)
 
 
 def _print(outcome: "Tuned", output: Format) -> None:

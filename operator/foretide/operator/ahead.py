@@ -20,7 +20,7 @@ from foretide.policies.turn import Question
 GATHER_S = 0.02
 REFRESH_S = 30.0
 """How often new artifacts are looked for."""
-PLACE = len(own_tiers(season_s=86400.0))
+PLACE = len(own_tiers(season_s=1.0))
 """Of the network among the ladder's tiers: behind its own ones. A test holds it."""
 
 

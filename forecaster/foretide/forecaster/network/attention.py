@@ -20,15 +20,13 @@ def masks(levels: tuple[int, ...], tokens: int) -> tuple[Tensor, Tensor]:
 
 
 class Block(nn.Module):
-    """One pre-norm layer of attention and feed-forward; without attention, the feed-forward alone."""
+    """One pre-norm layer of attention and feed-forward."""
 
-    def __init__(self, width: int, allowed: Tensor, *, attends: bool, dropout: float) -> None:
+    def __init__(self, width: int, allowed: Tensor, *, dropout: float) -> None:
         super().__init__()
-        self.attends = attends
-        if attends:
-            self.before = nn.LayerNorm(width)
-            self.mixed = nn.Linear(width, 3 * width)
-            self.out = nn.Linear(width, width)
+        self.before = nn.LayerNorm(width)
+        self.mixed = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
         self.between = nn.LayerNorm(width)
         self.feed = nn.Sequential(
             nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width)
@@ -39,8 +37,7 @@ class Block(nn.Module):
 
     def forward(self, tokens: Tensor, absent: Tensor) -> Tensor:
         """Tokens (B, T, width), absent (B, T): 0 or -inf added to a key's score."""
-        if self.attends:
-            tokens = tokens + self.dropout(self._attended(self.before(tokens), absent))
+        tokens = tokens + self.dropout(self._attended(self.before(tokens), absent))
         out: Tensor = tokens + self.dropout(self.feed(self.between(tokens)))
         return out
 

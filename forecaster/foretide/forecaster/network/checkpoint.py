@@ -4,18 +4,15 @@ What is NOT promised: that a state outlives a change of the network's shape. It 
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from foretide.forecaster.network.model import Network, fields_of
-from foretide.forecaster.network.schema import digest
-
-if TYPE_CHECKING:
-    from foretide.forecaster.network.train import Settings
+from foretide.forecaster.network.model import Network
 
 STATE, NUMBERS = "state.json", "state.safetensors"
 
@@ -42,9 +39,12 @@ class Progress:
 
 
 def save_state(
-    folder: Path, network: Network, optimiser: torch.optim.Optimizer, settings: "Settings", progress: Progress
+    folder: Path, network: Network, optimiser: torch.optim.Optimizer, progress: Progress, *, run: Mapping[str, Any]
 ) -> None:
-    """Writes the state, numbers first: a run cut off in between starts again from the state before."""
+    """Writes the state, numbers first: a run cut off in between starts again from the state before.
+
+    `run` is what must be the same for a run to be the same, as JSON has it.
+    """
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def save_state(
     numbers |= _moments(optimiser)
     name = f"{progress.step:08d}.{NUMBERS}"
     save_file({key: tensor.detach().cpu().contiguous() for key, tensor in numbers.items()}, folder / name)
-    state = {"numbers": name, "step": progress.step, "best": asdict(progress.best), "run": _run(network, settings)}
+    state = {"numbers": name, "step": progress.step, "best": asdict(progress.best), "run": dict(run)}
     whole = folder / f"{STATE}.new"
     whole.write_text(json.dumps(state, indent=1))
     whole.replace(folder / STATE)
@@ -63,7 +63,7 @@ def save_state(
 
 
 def load_state(
-    folder: Path, network: Network, optimiser: torch.optim.Optimizer, settings: "Settings"
+    folder: Path, network: Network, optimiser: torch.optim.Optimizer, *, run: Mapping[str, Any]
 ) -> Progress | None:
     """Puts a kept state into network and optimiser; None where there is none. Raises BadState on another run's."""
     from safetensors.torch import load_file
@@ -71,7 +71,7 @@ def load_state(
     if not (folder / STATE).exists():
         return None
     state = json.loads((folder / STATE).read_text())
-    differing = [key for key, value in _run(network, settings).items() if state["run"].get(key) != value]
+    differing = [key for key, value in run.items() if state["run"].get(key) != value]
     if differing:
         raise BadState(f"{folder} holds a run with another {', '.join(differing)}: name another folder or delete it")
     numbers = load_file(folder / state["numbers"])
@@ -79,11 +79,6 @@ def load_state(
     _set_moments(optimiser, numbers)
     weights = {name: numbers[f"best.{name}"] for name in network.state_dict()}
     return Progress(int(state["step"]), Best(**state["best"]), weights)
-
-
-def _run(network: Network, settings: "Settings") -> dict[str, Any]:
-    """What must be the same for a run to be the same."""
-    return {"schema": digest(network.schema), "config": fields_of(network.config), "settings": asdict(settings)}
 
 
 def _moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

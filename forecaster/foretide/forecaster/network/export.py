@@ -1,14 +1,15 @@
 """Writes what is served: weights as safetensors, the graph as ONNX, and the card that binds them.
 
-The graph takes the arrays of `features.window` and `noise`, with any number of workloads and paths, and gives `paths`.
-Weights and graph must agree within `card.TOLERANCE`, or nothing is written.
+Weights are rounded to 16 bits first: scores, golden pair, graph and hashes are of what ships, and training further
+starts from it. The graph takes the arrays of `features.window` and `noise`, with any number of workloads and paths, and
+gives `paths`. Weights and graph must agree within `card.TOLERANCE`, or nothing is written.
 
 What is NOT promised: that every graph has every input. A network without resolutions has fewer; serving feeds what it
 asks for.
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,27 @@ GOLDEN_WORKLOADS, GOLDEN_PATHS = 2, 2
 OPSET = 20
 
 
+Judge = Callable[[Network], Mapping[str, float]]
+"""What a network scores, by name."""
+
+
 class Unequal(RuntimeError):
     """The exported graph does not compute what the weights do."""
+
+
+class TooLarge(ValueError):
+    """A weight has no number of 16 bits."""
+
+
+def rounded(network: Network) -> Network:
+    """A copy of the network on the CPU, its weights the nearest numbers of 16 bits. Raises TooLarge."""
+    other = Network(network.schema, network.config)
+    halves = {name: tensor.detach().cpu().half().float() for name, tensor in network.state_dict().items()}
+    for name, tensor in halves.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise TooLarge(f"{name}: a weight is beyond 65504 or no number; train with a lower rate")
+    other.load_state_dict(halves)
+    return other.eval()
 
 
 class _Exported(nn.Module):
@@ -50,21 +70,22 @@ def inputs_of(network: Network) -> tuple[str, ...]:
     return (*windows, "context", "calendar", "events")
 
 
-def write(network: Network, folder: Path, *, name: str, data: tuple[Source, ...], metrics: Mapping[str, float]) -> Path:
+def write(network: Network, folder: Path, *, name: str, data: tuple[Source, ...], judge: Judge) -> Path:
     """Writes `HEAD.json`, `HEAD.onnx`, `HEAD.safetensors` into the folder and returns the card's path.
 
-    Raises Unequal where the graph and the weights disagree on the golden windows.
+    `judge` is asked for the metrics of the rounded network. Raises TooLarge, and Unequal where the graph and the
+    weights disagree on the golden windows; nothing is written then.
     """
     from safetensors.torch import save
 
-    network = network.cpu().eval()
+    network = rounded(network)
     graph = graph_of(network)
     arrays, noise = _golden(network.schema, inputs_of(network))
     paths = answer(network, arrays, noise)
     worst = float(np.abs(run(graph, arrays, noise) - paths).max())
     if not worst <= TOLERANCE:
         raise Unequal(f"{name}: the exported graph is {worst:.2g} away from its weights; nothing was written")
-    weights = save({key: tensor.contiguous() for key, tensor in network.state_dict().items()})
+    weights = save({key: tensor.half().contiguous() for key, tensor in network.state_dict().items()})
     card = card_of(
         name=name,
         created=datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -72,7 +93,7 @@ def write(network: Network, folder: Path, *, name: str, data: tuple[Source, ...]
         config=fields_of(network.config),
         parameters=sum(weight.numel() for weight in network.parameters()),
         data=data,
-        metrics=metrics,
+        metrics=judge(network),
         onnx=graph,
         safetensors=weights,
         inputs={**arrays, "noise": noise},

@@ -147,9 +147,8 @@ class Encoder(nn.Module):
         self.indicator = nn.Parameter(0.02 * torch.randn(count, 1, width))
         self.resolution = nn.Parameter(0.02 * torch.randn(1, tokens, width))
         within, by_level = masks(schema.levels, tokens)
-        self.blocks = nn.ModuleList(
-            Block(width, allowed, attends=config.attention, dropout=config.dropout) for allowed in (within, by_level)
-        )
+        layers = (within, by_level) if config.attention else ()
+        self.blocks = nn.ModuleList(Block(width, allowed, dropout=config.dropout) for allowed in layers)
         self.pool = nn.Sequential(nn.LayerNorm(tokens * width), nn.Linear(tokens * width, width), nn.GELU())
 
     def forward(self, arrays: Mapping[str, Tensor]) -> Tensor:

@@ -7,9 +7,11 @@ What is NOT promised: the same bits on another device or another build of torch.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import cos, pi
 from pathlib import Path
+from typing import Any
+from zlib import crc32
 
 import torch
 from torch import Tensor
@@ -17,7 +19,8 @@ from torch import Tensor
 from foretide.forecaster.network.checkpoint import Best, Progress, load_state, save_state
 from foretide.forecaster.network.examples import Examples
 from foretide.forecaster.network.loss import ENERGY, PATHS, choice_score, training_loss
-from foretide.forecaster.network.model import Network
+from foretide.forecaster.network.model import Network, fields_of
+from foretide.forecaster.network.schema import digest
 
 Batch = Mapping[str, Tensor]
 Report = Callable[[int, float, float], None]
@@ -41,6 +44,8 @@ class Settings:
     decay: float = 1e-2
     clip: float = 1.0
     energy: float = ENERGY
+    paths: int = PATHS
+    """Paths of which the energy score is taken at each step: most of a step's time goes into them."""
     check_every: int = 100
     check_paths: int = 64
     check_windows: int = 2048
@@ -63,8 +68,9 @@ def fit(
     """
     device = next(network.parameters()).device
     data, check = _on(device, train), _on(device, valid, limit=settings.check_windows)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=settings.decay)
-    progress = load_state(folder, network, optimiser, settings) if folder else None
+    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=settings.decay, fused=True)
+    run = _run(network, train, valid, settings) if folder else {}
+    progress = load_state(folder, network, optimiser, run=run) if folder else None
     if progress is None:
         progress = Progress(0, Best(0, _checked(network, check, settings)), _copy(network))
     total, since = 0.0, 0
@@ -78,7 +84,7 @@ def fit(
             report(step + 1, float(total) / since, score)
             total, since = 0.0, 0
             if folder:
-                save_state(folder, network, optimiser, settings, progress)
+                save_state(folder, network, optimiser, progress, run=run)
     network.load_state_dict(progress.weights)
     network.eval()
     return progress.best
@@ -98,6 +104,16 @@ def rate_at(step: int, settings: Settings) -> float:
     return settings.rate * 0.5 * (1 + cos(pi * (step - up) / max(1.0, settings.steps - up)))
 
 
+def _run(network: Network, train: Examples, valid: Examples, settings: Settings) -> dict[str, Any]:
+    """What must be the same for a run to be the same: the network it starts from and what it sees among it."""
+    start = 0
+    for tensor in network.state_dict().values():
+        start = crc32(tensor.detach().cpu().contiguous().numpy().tobytes(), start)
+    seen = crc32(valid.actual.tobytes(), crc32(train.actual.tobytes()))
+    named = {"schema": digest(network.schema), "config": fields_of(network.config), "settings": asdict(settings)}
+    return {**named, "start": start, "examples": seen}
+
+
 def _step(network: Network, optimiser: torch.optim.Optimizer, data: Batch, settings: Settings, step: int) -> Tensor:
     network.train()
     actual_all = data["actual"]
@@ -108,7 +124,7 @@ def _step(network: Network, optimiser: torch.optim.Optimizer, data: Batch, setti
     arrays = {name: array[rows] for name, array in data.items()}
     actual = arrays.pop("actual")
     actual = actual + JITTER * torch.randn(actual.shape, generator=generator, device=device)
-    noise = torch.randn(len(rows), PATHS, actual[0].numel(), generator=generator, device=device)
+    noise = torch.randn(len(rows), settings.paths, actual[0].numel(), generator=generator, device=device)
     for group in optimiser.param_groups:
         group["lr"] = rate_at(step, settings)
     density, paths = network.fit_terms(arrays, actual, noise)

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.train
 
 def test_demand_does_not_look_at_service_levels():
     _, by_level = masks((0, 2), tokens=2)
-    block = Block(8, by_level, attends=True, dropout=0.0)
+    block = Block(8, by_level, dropout=0.0)
     tokens, absent = torch.randn(1, 4, 8), torch.zeros(1, 4)
     altered = tokens.clone()
     altered[:, 2:] += 5.0
@@ -20,7 +20,7 @@ def test_demand_does_not_look_at_service_levels():
 
 def test_service_levels_look_at_demand():
     _, by_level = masks((0, 2), tokens=1)
-    block = Block(8, by_level, attends=True, dropout=0.0)
+    block = Block(8, by_level, dropout=0.0)
     tokens = torch.randn(1, 2, 8)
     altered = tokens.clone()
     altered[:, 0] += torch.randn(8)
@@ -34,7 +34,7 @@ def test_the_first_layer_stays_within_an_indicator():
 
 def test_what_was_not_measured_takes_no_share():
     within, _ = masks((0,), tokens=3)
-    block = Block(8, within, attends=True, dropout=0.0)
+    block = Block(8, within, dropout=0.0)
     tokens, absent = torch.randn(1, 3, 8), torch.tensor([[0.0, float("-inf"), 0.0]])
     altered = tokens.clone()
     altered[:, 1] += 5.0

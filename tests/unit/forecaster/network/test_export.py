@@ -6,7 +6,16 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra `train` is not installed: make train-test has it")
 
 from foretide.forecaster.network.card import TOLERANCE, Source  # noqa: E402
-from foretide.forecaster.network.export import answer, graph_of, inputs_of, network_of, run, write  # noqa: E402
+from foretide.forecaster.network.export import (  # noqa: E402
+    TooLarge,
+    answer,
+    graph_of,
+    inputs_of,
+    network_of,
+    rounded,
+    run,
+    write,
+)
 from foretide.forecaster.network.features import window  # noqa: E402
 from foretide.forecaster.network.model import Config, Family, Network  # noqa: E402
 from foretide.forecaster.network.schema import REPLICA, Windows  # noqa: E402
@@ -66,12 +75,48 @@ def test_every_switch_can_be_exported_for_any_batch_and_paths(rates, config):
         np.testing.assert_allclose(run(graph, arrays, noise), answer(network, arrays, noise), atol=TOLERANCE)
 
 
-def test_what_was_written_is_served_and_trained_further(tmp_path):
-    network = shaken()
-    source = Source(name="generated workloads", licence="Apache-2.0", rows=1)
-    card = write(network, tmp_path, name="small", data=(source,), metrics={"choice": 1.0})
+SOURCE = Source(name="generated workloads", licence="Apache-2.0", rows=1)
+
+
+def test_what_was_written_is_served_and_trained_further_and_is_what_was_judged(tmp_path):
+    judged = []
+
+    def judge(network):
+        judged.append({name: tensor.clone() for name, tensor in network.state_dict().items()})
+        return {"choice": 1.0}
+
+    card = write(shaken(), tmp_path, name="small", data=(SOURCE,), judge=judge)
     session = opened(tmp_path, SCHEMA.head, schema=SCHEMA)
-    assert session.card.parameters == sum(weight.numel() for weight in network.parameters())
+    assert session.card.metrics == {"choice": 1.0}
     again = network_of(SCHEMA, session.card.config, card.with_suffix(".safetensors").read_bytes())
-    for name, tensor in network.state_dict().items():
-        torch.testing.assert_close(tensor, again.state_dict()[name], msg=name)
+    assert session.card.parameters == sum(weight.numel() for weight in again.parameters())
+    for name, tensor in again.state_dict().items():
+        assert torch.equal(tensor, judged[0][name]), name
+
+
+def test_weights_are_rounded_once_and_written_alike_from_what_was_written(tmp_path):
+    write(shaken(), tmp_path / "first", name="small", data=(SOURCE,), judge=lambda _: {})
+    head = SCHEMA.head
+    card = opened(tmp_path / "first", head, schema=SCHEMA).card
+    network = network_of(SCHEMA, card.config, (tmp_path / "first" / f"{head}.safetensors").read_bytes())
+    write(network, tmp_path / "second", name="small", data=(SOURCE,), judge=lambda _: {})
+    again = opened(tmp_path / "second", head, schema=SCHEMA).card
+    assert (again.safetensors_sha256, again.onnx_sha256) == (card.safetensors_sha256, card.onnx_sha256)
+    assert again.golden == card.golden
+
+
+def test_the_nearest_number_of_16_bits_is_taken():
+    network = shaken()
+    for name, tensor in rounded(network).state_dict().items():
+        before = network.state_dict()[name]
+        torch.testing.assert_close(tensor, before, rtol=2**-11, atol=2**-25)
+        assert torch.equal(tensor, tensor.half().float())
+
+
+def test_a_weight_that_16_bits_do_not_hold_is_refused_by_name(tmp_path):
+    network = shaken()
+    with torch.no_grad():
+        network.restless[0] = 1e6
+    with pytest.raises(TooLarge, match="restless"):
+        write(network, tmp_path, name="small", data=(SOURCE,), judge=lambda _: {})
+    assert not list(tmp_path.iterdir())
