@@ -130,6 +130,12 @@ TRAFFIC = (
         calm=True,
         generated=True,
     ),
+    Traffic(
+        "flash-crowd",
+        "frontier-flash-crowd.yaml",
+        "the same day with the frontier's two flash crowds, which nothing announces",
+        generated=True,
+    ),
 )
 
 
@@ -237,6 +243,7 @@ ARMS = (
     Arm("network", "the ladder with the shipped network as a learned tier", RISK, at_risk(with_network), "ladder"),
     Arm("uncalibrated", "the ladder without its calibration", RISK, at_risk(uncalibrated), "ladder"),
     Arm("ladder-no-fast-pass", "the ladder, plans alone", RISK, at_risk(ladder, no_fast_pass), "ladder"),
+    Arm("ladder-no-crowding", "the ladder, fast pass on queues alone", RISK, at_risk(ladder, no_crowding), "ladder"),
     Arm("perfect-no-fast-pass", "perfect forecast, plans alone", HEADROOM, with_hindsight(no_fast_pass), "perfect"),
     Arm("perfect-no-crowding", "perfect, fast pass on queues alone", HEADROOM, with_hindsight(no_crowding), "perfect"),
     Arm("perfect-quick-down", "perfect forecast, no slow descent", HEADROOM, with_hindsight(quick_down), "perfect"),
