@@ -3,11 +3,12 @@ PYTHON ?= python3
 DEMO_ENV := .venv-demo
 TEST_ENV := .venv
 TRAIN_ENV := .venv-train
+BENCH_ENV := .venv-bench
 RUN := $(TEST_ENV)/bin
 # Small matrices by the thousand: threads of a BLAS would only fight each other.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types unit train-test bed format lock clean help
+.PHONY: demo test lint types unit train-test bench-env bench-test bed format lock clean help
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -26,10 +27,15 @@ types: $(TEST_ENV)/ready ## strict types of every room
 	$(RUN)/mypy
 
 unit: $(TEST_ENV)/ready ## unit and property tests
-	$(RUN)/pytest -q -m "not bed and not train"
+	$(RUN)/pytest -q -m "not bed and not train and not bench"
 
 train-test: $(TRAIN_ENV)/ready ## tests of training, in an environment with torch (several GB)
 	$(TRAIN_ENV)/bin/pytest -q -m train
+
+bench-env: $(BENCH_ENV)/ready ## an environment with the forecasters that Foretide is compared with (several GB)
+
+bench-test: $(BENCH_ENV)/ready ## tests of the adapters to those forecasters
+	$(BENCH_ENV)/bin/pytest -q -m bench
 
 bed: $(TEST_ENV)/ready ## tests on a real control plane, built on first use
 	$(RUN)/foretide dev build
@@ -43,6 +49,7 @@ lock: ## renew the lock files (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml -o lock/base.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml --group dev -o lock/dev.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml --group train --extra train --override lock/no-nflows.in -o lock/train.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml --group dev --extra bench --override lock/no-datasets.in -o lock/bench.txt
 
 $(DEMO_ENV)/ready: lock/base.txt pyproject.toml
 	$(PYTHON) -m venv $(DEMO_ENV)
@@ -64,5 +71,13 @@ $(TRAIN_ENV)/ready: lock/train.txt lock/nflows.txt pyproject.toml
 	$(TRAIN_ENV)/bin/python -m pip install --quiet --no-deps -e .
 	touch $@
 
+# flaircast declares datasets, of which nothing here is imported; no hub can be reached from a test.
+# GluonTS takes no pandas 3, so that this environment is one of its own.
+$(BENCH_ENV)/ready: lock/bench.txt pyproject.toml
+	$(PYTHON) -m venv $(BENCH_ENV)
+	$(BENCH_ENV)/bin/python -m pip install --quiet --no-deps --require-hashes -r lock/bench.txt
+	$(BENCH_ENV)/bin/python -m pip install --quiet --no-deps -e .
+	touch $@
+
 clean:
-	rm -rf $(DEMO_ENV) $(TEST_ENV) $(TRAIN_ENV) out .foretide
+	rm -rf $(DEMO_ENV) $(TEST_ENV) $(TRAIN_ENV) $(BENCH_ENV) out .foretide

@@ -1,45 +1,110 @@
-"""The tables of docs/benchmarks/forecasts.md from the cells of forecast_evaluate.py: one section per family.
+"""docs/benchmarks/forecasts.md from the tables beside it: per family what the issue asks, and every model.
 
-What is NOT promised: that every family has every model. Cells that were not run are not there.
+What is NOT promised: that every family has every model. What was not run is not there; what was tried is said.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from validation_page import write_section
+import forecast_targets as targets
+import numpy as np
+from forecast_families import FAMILIES
+from forecast_kept import kept, table_of
 
+from foretide.forecaster.evaluate.baselines.catalogue import SIMPLE_NAMES
 from foretide.forecaster.evaluate.summary import summary
 
 PAGE = Path(__file__).parents[1] / "docs/benchmarks/forecasts.md"
 HEAD = """# Forecasters compared
 
-Written by `python bench/forecast_evaluate.py page` from the cells that `run` leaves under `out/forecasts/`; how each
-figure is made, and what it may be used for, stands in [forecasting](../forecasting.md). All figures are of parts of the
-series that chose no setting. Ratios are geometric means over the series of a family, with 95 % intervals from resampled
-blocks in brackets. Smaller is better; below 1 a model beats the simple rule that is best on each series in hindsight,
-which no one could have picked beforehand.
+Written by `python bench/forecast_evaluate.py page` from the tables in [forecasts](forecasts/), one row per series and
+model with all figures; how each figure is made, and what it may be used for, stands in
+[forecasting](../forecasting.md). All figures are of parts of the series that chose no setting. Ratios are geometric
+means over the series of a family, with 95 % intervals from resampled blocks of time in brackets. Smaller is better;
+below 1 a model beats the simple rule that is best on each series in hindsight, which no one could have picked
+beforehand. Bold is a target missed.
 """
-SAME_UNIT = 5
-"""Fisher alone has this many series; all of them are scaled to their training range."""
-Row = tuple[str, ...]
+Told = Mapping[str, Any]
 
 
-def write_page(families: Mapping[str, tuple[str, Path]]) -> None:
-    """Replaces the section of each family that has cells. `families` is name -> (title, folder of cells)."""
-    for name, (title, folder) in families.items():
-        cells = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
-        if cells:
-            write_section(name, section(title, cells), path=PAGE, head=HEAD)
+def write_page() -> None:
+    """Writes the page anew from what the tables hold."""
+    found = {family.name: kept(family.name) for family in FAMILIES}
+    told = {name: summary(cells) for name, (cells, _) in found.items() if cells}
+    lines = [HEAD, *in_short(told)]
+    for family in FAMILIES:
+        if family.name in told:
+            lines += ["", *section(family.name, family.title, told[family.name], *found[family.name])]
+    PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def section(title: str, cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    told = summary(cells)
-    return [f"## {title}", "", *_overall(told), "", *_means(told), "", *_by_series(told), "", *_ran(cells)]
+def in_short(told: Mapping[str, Told]) -> list[str]:
+    """The best of each family, and the libraries' networks against ours."""
+    lines = [
+        "## In short",
+        "",
+        "| family | smallest CRPS | smallest wQL | smallest decision cost |",
+        "|---|---|---|---|",
+    ]
+    for name, each in told.items():
+        against = each["against_best_simple"]
+        lines.append(f"| [{name}](#{name}) | {' | '.join(_best(against, score) for score in SCORES)} |")
+    rivals = targets.libraries(
+        {name: _whole(each["against_best_simple"]) for name, each in told.items() if name in LONG}
+    )
+    if rivals:
+        lines += [
+            "",
+            "CRPS / decision cost of ours over the libraries' networks; below 1 they are beaten:",
+            "",
+            *rivals,
+        ]
+    return lines
 
 
-def _overall(told: Mapping[str, Any]) -> list[str]:
+SCORES = ("crps", "wql", "decision_cost")
+EARLIER = " †"
+"""Marks a model whose losses over time were not kept: its ratios have no interval."""
+LONG = ("fisher", "minute-15", "minute-30", "servegen-36")
+"""Families whose models see the whole past."""
+
+
+def _best(against: Mapping[str, Any], score: str) -> str:
+    """The best model, and the best that is no rule where a rule is the best."""
+    whole = _whole(against)
+    ordered = sorted(whole, key=lambda model: whole[model][score]["ratio"])
+    first = f"{ordered[0]} {whole[ordered[0]][score]['ratio']:.2f}"
+    others = [model for model in ordered if model not in SIMPLE_NAMES]
+    if ordered[0] in SIMPLE_NAMES and others:
+        return f"{first}; {others[0]} {whole[others[0]][score]['ratio']:.2f}"
+    return first
+
+
+def _whole(against: Mapping[str, Any]) -> dict[str, Any]:
+    """The models that ran on every series of the family: only their means can be compared."""
+    most = max(found["crps"]["series"] for found in against.values())
+    return {model: found for model, found in against.items() if found["crps"]["series"] == most}
+
+
+def section(name: str, title: str, told: Told, cells: Sequence[Told], left_out: Sequence[Told]) -> list[str]:
+    """A family: what was asked beside what was reached, and every model against the best rule."""
+    against = told["against_best_simple"]
+    asked = targets.fisher(cells) if name == "fisher" else targets.ratios(_whole(against)) if name in LONG else []
+    asked = asked or targets.zero_shot(cells)
+    pools, bands = targets.worst_of_pools(cells), targets.bands(cells)
+    parts = [
+        [f'<a id="{name}"></a>', f"## {title}"],
+        asked,
+        pools,
+        _overall(told),
+        _folded(bands),
+        _ran(name, cells, left_out),
+    ]
+    return [line for part in parts if part for line in (*part, "")][:-1]
+
+
+def _overall(told: Told) -> list[str]:
     """Ratios to the best simple rule of each series, best CRPS first."""
     against, relative = told["against_best_simple"], told["relative"]
     head = "| model | CRPS / best rule | wQL / best rule | decision cost / best rule | CRPS / seasonal naive | series |"
@@ -48,67 +113,45 @@ def _overall(told: Mapping[str, Any]) -> list[str]:
         head,
         "|---|---|---|---|---|---|",
         *(
-            f"| {model} | {_ratio(against[model]['crps'])} | {_ratio(against[model]['wql'])} "
-            f"| {_ratio(against[model]['decision_cost'])} | {relative.get(model, {}).get('crps', float('nan')):.3f} "
-            f"| {against[model]['crps']['series']} |"
+            f"| {model}{EARLIER if np.isnan(against[model]['crps']['low']) else ''} "
+            f"| {' | '.join(_ratio(against[model][score]) for score in SCORES)} "
+            f"| {relative.get(model, {}).get('crps', float('nan')):.3f} | {against[model]['crps']['series']} |"
             for model in rows
         ),
     ]
 
 
-def _ratio(found: Mapping[str, Any]) -> str:
+def _ratio(found: Told) -> str:
+    if np.isnan(found["low"]):
+        return f"{found['ratio']:.3f}"
     return f"{found['ratio']:.3f} ({found['low']:.2f}-{found['high']:.2f})"
 
 
-def _means(told: Mapping[str, Any]) -> list[str]:
-    """Plain means over the series, as HARMONY's figures are told; only where the unit is the same everywhere."""
-    rows: dict[str, list[Mapping[str, Any]]] = {}
-    for series in told["series"]:
-        for row in series["models"]:
-            rows.setdefault(row["model"], []).append(row)
-    if len(told["series"]) < SAME_UNIT:
+def _folded(lines: Sequence[str]) -> list[str]:
+    """A table that is looked up rather than read; its misses are counted where it is folded."""
+    if not lines:
         return []
-    head = ["| model, mean of containers | CRPS | MSE | 80 % covers | 95 % covers |", "|---|---|---|---|---|"]
-    names = ("crps", "mse", "coverage80", "coverage95")
-    means = {model: [sum(row[name] for row in found) / len(found) for name in names] for model, found in rows.items()}
-    whole = {model: values for model, values in means.items() if len(rows[model]) == len(told["series"])}
-    ordered = sorted(whole.items(), key=lambda item: item[1][0])
-    return head + [f"| {model} | {' | '.join(f'{value:.4f}' for value in values)} |" for model, values in ordered]
+    rows = lines[2:]
+    missed = sum("**" in row for row in rows)
+    summed = f"Calibration per series: {len(rows) - missed} of {len(rows)} rows keep all three bands"
+    return [f"<details><summary>{summed}</summary>", "", *lines, "", "</details>"]
 
 
-def _by_series(told: Mapping[str, Any]) -> list[str]:
-    head = (
-        "| series | model | CRPS | MSE | wQL | MASE | 80 % covers | 95 % covers | peak q95 exceeded | cost 19:1 | ms |"
-    )
-    lines = [head, "|" + "---|" * 11]
-    for series in told["series"]:
-        ordered = sorted(series["models"], key=lambda row: row["crps"])
-        lines += [f"| {series['group']} | {row['model']} | {' | '.join(_figures(row))} |" for row in ordered]
-    return lines
-
-
-def _figures(row: Mapping[str, Any]) -> Row:
-    return (
-        f"{row['crps']:.4g}",
-        f"{row['mse']:.4g}",
-        _number(row["wql"]),
-        _number(row["mase"]),
-        f"{row['coverage80']:.3f}",
-        f"{row['coverage95']:.3f}",
-        f"{row['peak_q95_exceeded']:.3f}",
-        _number(row["decision_cost"]),
-        f"{row['predict_ms']:.1f}",
-    )
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
-
-
-def _ran(cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    """How models that learn were run."""
-    terms = {cell["model"]: cell.get("terms") for cell in cells if cell.get("terms")}
-    told = [f"{model}: {found['seeds']} seeds, {found['fits']} fits" for model, found in sorted(terms.items())]
+def _ran(name: str, cells: Sequence[Told], left_out: Sequence[Told]) -> list[str]:
+    """How models that learn were run, what was left out, and where the rest stands."""
     origins = sorted({len(cell["origins"]) for cell in cells})
     counted = f"{origins[0]} to {origins[-1]}" if len(origins) > 1 else f"{origins[0]}"
-    return [f"Origins per series: {counted}." + (f" Learned: {'; '.join(told)}." if told else "")]
+    terms = {cell["model"]: cell["terms"] for cell in cells if cell["terms"]}
+    learned = sorted(f"{model} ({found['seeds']}, {found['fits']})" for model, found in terms.items())
+    told = [f"Every figure per series: [{name}.csv](forecasts/{table_of(name).name}). Origins per series: {counted}."]
+    if learned:
+        told.append(f"Learned, with (seeds, fits): {', '.join(learned)}.")
+    notes: dict[str, set[str]] = {}
+    for cell in cells:
+        if cell["note"]:
+            notes.setdefault(cell["note"], set()).add(cell["model"])
+    told += [f"† {', '.join(sorted(models))}: {note}." for note, models in notes.items()]
+    if left_out:
+        why = sorted(f"{cell['model']} on {cell['group']} ({cell['left_out']})" for cell in left_out)
+        told.append(f"Left out: {'; '.join(why)}.")
+    return [" ".join(told)]

@@ -58,6 +58,7 @@ def test_the_operator_reads_the_stored_resource_as_it_reads_the_written_one(with
 
 
 EVENT = {"start": "2027-03-01T09:00:00Z", "end": "2027-03-01T10:30:00Z", "expectedDemand": "3x"}
+HOLIDAYS = {"dates": ["2027-12-25"], "expectedDemand": "0.5x"}
 ACCEPTED = [
     {"objective__ttft__percentile": 50},
     {"objective__ttft__percentile": "99.9"},
@@ -70,6 +71,8 @@ ACCEPTED = [
     {"pools__0__targetRef": {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet", "name": "x"}},
     {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 60, "selectPolicy": "Disabled"}}},
     {"schedule": [EVENT, EVENT | {"name": "launch", "expectedDemand": "250/s", "confidence": "1"}]},
+    {"calendar": {"timeZone": "America/Argentina/Buenos_Aires"}},
+    {"calendar": {"holidays": {"dates": ["2027-12-25", "2027-12-26"], "expectedDemand": "0.5x", "confidence": "0.8"}}},
 ]
 
 
@@ -118,6 +121,11 @@ REFUSED = [
     ({"schedule": [EVENT | {"expectedDemand": "3"}]}, "spec.schedule[0].expectedDemand", "'3' has no unit"),
     ({"schedule": [EVENT | {"confidence": "2"}]}, "spec.schedule[0].confidence", "'2' is not a probability"),
     ({"schedule": [EVENT | {"end": EVENT["start"]}]}, "spec.schedule[0]", "end must come after start"),
+    ({"calendar": {"timeZone": "../etc"}}, "spec.calendar.timeZone", "should match"),
+    ({"calendar": {"holidays": HOLIDAYS | {"dates": ["25.12.2027"]}}}, "spec.calendar.holidays.dates[0]", "type date"),
+    ({"calendar": {"holidays": HOLIDAYS | {"dates": []}}}, "spec.calendar.holidays.dates", "at least 1 item"),
+    ({"calendar": {"holidays": HOLIDAYS | {"expectedDemand": "half"}}}, "spec.calendar.holidays.exp", "has no unit"),
+    ({"calendar": {"holidays": {"dates": ["2027-12-25"]}}}, "spec.calendar.holidays.expectedDemand", "Required"),
     ({"warmPool": 3}, "spec.warmPool", "unknown field"),
     ({"pools__0__maxReplica": 3}, "spec.pools[0].maxReplica", "unknown field"),
 ]

@@ -193,7 +193,7 @@ def test_bad_input_gives_a_flagged_fallback_or_nothing(name: str) -> None:
 def test_calibration_and_a_hostile_tier_break_nothing_whatever_the_clock_does(
     *, values: Floats, step: float, horizon: int, clock: list[int], seed: int
 ) -> None:
-    ladder = Ladder(season_s=40 * step, calibration=Calibration(drift=True), learned=[Hostile()])
+    ladder = Ladder(season_s=40 * step, calibration=Calibration(remap=True, drift=True), learned=[Hostile()])
     end = max(1, len(values) // 2)
     for jump in clock:
         end = min(max(0, end + jump), len(values))

@@ -1,17 +1,19 @@
 """The ladder: simple models that join as history grows, pooled by how well their forecasts turned out.
 
-    3 bins     -> flagged reactive fallback        60 bins     -> + ets
-    5 minutes  -> persistence- and level-bootstrap, last-72   1.1 seasons -> + seasonal-windows
+    3 bins     -> flagged reactive fallback          60 bins             -> + ets
+    5 minutes  -> three bootstraps, last-72          90 bins and horizon -> + regression
+                                                     1.1 seasons         -> + seasonal-windows
 
-Each forecast is kept until its horizon has passed, then scored by CRPS of requests/s, step by step where demand was
-measured. Shares of the paths follow the scores. At the first call with enough history its tail is rehearsed: the
-same code forecasts and scores at earlier origins, each with its own past only, so that a restart has an opinion.
+Each forecast is kept until its horizon has passed, then scored: CRPS of requests/s, step by step where demand was
+measured, and how well it knew the peak. Shares of the paths follow the scores. At the first call with enough history
+its tail is rehearsed: the same code forecasts and scores at earlier origins, each with its own past only, so that a
+restart has an opinion.
 
-With `calibration` the pool's paths are remapped, stretched and watched (see `calibrator`); `learned` tiers are scored
-like all others, and served once they have beaten the best.
+With `calibration` the pool's paths are corrected by what came of earlier ones, and watched (see `calibrator`);
+`learned` tiers are scored like all others, and served once they have beaten the best.
 
-What is NOT promised: without `calibration`, sharp intervals (a linear pool of tiers that disagree is wider than it
-claims, the safe side); and any memory between processes beyond that rehearsal.
+What is NOT promised: sharp intervals (a linear pool of tiers that disagree is wider than it claims, the safe side); and
+any memory between processes beyond that rehearsal.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,9 +26,10 @@ from foretide.forecaster.calibrator import Calibration, Calibrator, Issued
 from foretide.forecaster.ets import DampedTrend
 from foretide.forecaster.maturity import SAMPLES, Pending, outcome, pending, scores
 from foretide.forecaster.past import FILL, Past, doubt, past_of
-from foretide.forecaster.persistence import PersistenceBootstrap
+from foretide.forecaster.persistence import COUNTED, PersistenceBootstrap
 from foretide.forecaster.reactive import reactive
 from foretide.forecaster.recent import Recent
+from foretide.forecaster.regression import Regression
 from foretide.forecaster.scoreboard import Scoreboard
 from foretide.forecaster.seasonal import SeasonalWindows
 from foretide.forecaster.tier import Tier, ceiling, heard
@@ -38,7 +41,7 @@ PENDING = 8
 """Forecasts per horizon that are kept for scoring."""
 REHEARSALS = 60
 REHEARSED_PATHS = 96
-"""Paths of a rehearsal from which calibration learns; tails need more than scores do."""
+"""Paths of a rehearsal; tails need more of them than CRPS does."""
 
 
 class Ladder:
@@ -46,8 +49,9 @@ class Ladder:
 
     `season_s` is the length of the period after which demand looks alike, in seconds. `learned` are further tiers, on
     probation until they win; whatever they answer or raise does no harm. `calibration` says which parts of the online
-    calibration are on; True is those that are on by default, False none. Raises ValueError where a learned tier's name
-    is taken.
+    calibration are on; True is those that are on by default, False none. Learned tiers may be dear to ask: they are at
+    the newest `rehearsed` origins of a rehearsal, and with too few they start on probation. Raises ValueError where a
+    learned tier's name is taken.
     """
 
     def __init__(
@@ -55,15 +59,16 @@ class Ladder:
         *,
         season_s: float = 86400.0,
         learned: Sequence[Tier] = (),
-        calibration: Calibration | bool = False,
+        calibration: Calibration | bool = True,
+        rehearsed: int = REHEARSALS,
     ) -> None:
-        reference = PersistenceBootstrap()
-        level = PersistenceBootstrap(smoothing=0.3, name="level-bootstrap")
-        own: tuple[Tier, ...] = (reference, level, Recent(), DampedTrend(), SeasonalWindows(season_s=season_s))
-        self._tiers, self._learned = (*own, *learned), frozenset(tier.name for tier in learned)
+        self._tiers = (*own_tiers(season_s=season_s), *learned)
+        self._learned = frozenset(tier.name for tier in learned)
         if len({tier.name for tier in self._tiers}) < len(self._tiers):
             raise ValueError(f"learned: {sorted(self._learned)}: give names that no other tier has")
-        self._season_s = season_s
+        self._season_s, self._rehearsals = season_s, rehearsed
+        self._spared = False
+        """Whether learned tiers are not asked, at the older origins of a rehearsal."""
         self._parts = (Calibration() if calibration else None) if isinstance(calibration, bool) else calibration
         self._start_over(step=0.0)
 
@@ -124,6 +129,8 @@ class Ladder:
         """At least `count` bounded paths of every tier that has something to say, each from its own noise."""
         drawn = {}
         for index, tier in enumerate(self._tiers):
+            if tier.name in self._learned and self._spared:
+                continue
             rng = default_rng([abs(seed), index])
             ask = heard if tier.name in self._learned else _asked
             paths = ask(tier, past=past, horizon=horizon, count=max(count, SAMPLES), rng=rng)
@@ -149,15 +156,15 @@ class Ladder:
                 self._learn(waiting, actual, past.step)
 
     def _learn(self, waiting: Pending, actual: Floats, step: float) -> None:
-        tiers, pooled, last_value, seasonal = scores(waiting, actual)
-        self._board.add(tiers=tiers, pooled=pooled, last_value=last_value, seasonal=seasonal)
+        told = scores(waiting, actual)
+        self._board.add(told)
         if self._calibrator is None or waiting.issued is None:
             return
         # Overlapping horizons hold much of the same news: each counts as the part of it that is its own.
         share = min(1.0, (waiting.made_at - self._learned_from) / (len(actual) * step))
         self._learned_from = waiting.made_at
-        reference = tiers[self._tiers[0].name]
-        if self._calibrator.add(waiting.issued, actual, share=max(0.0, share), pooled=pooled, reference=reference):
+        reference = told.tiers[self._tiers[0].name]
+        if self._calibrator.add(waiting.issued, actual, share=max(0.0, share), pooled=told.pooled, reference=reference):
             self._board.relearn()
 
     def _rehearse(self, past: Past, horizon: int) -> None:
@@ -169,9 +176,9 @@ class Ladder:
             then = past.until(rows)
             if then.count >= needed and then.age <= FILL:
                 self._mature(then)
-                self._turn(
-                    then, ceiling(then, horizon), horizon, REHEARSED_PATHS if self._calibrator else SAMPLES, seed=rows
-                )
+                self._spared = rows < total - spacing * self._rehearsals
+                self._turn(then, ceiling(then, horizon), horizon, REHEARSED_PATHS, seed=rows)
+        self._spared = False
         self._mature(past)
 
     def _fallback(self, past: Past, horizon: int, paths: int, seed: int, why: str) -> DemandForecast:
@@ -193,6 +200,19 @@ class Ladder:
             stale_s=past.age * past.step,
             capped=int(((served >= bound) & (bound > 0)).sum()),
         )
+
+
+def own_tiers(*, season_s: float) -> tuple[Tier, ...]:
+    """The models that every ladder has; the first is the yardstick of the others."""
+    return (
+        PersistenceBootstrap(),
+        PersistenceBootstrap(scale=COUNTED, name="count-bootstrap"),
+        PersistenceBootstrap(scale=COUNTED, smoothing=0.3, name="level-bootstrap"),
+        Recent(),
+        Regression(season_s=season_s),
+        DampedTrend(),
+        SeasonalWindows(season_s=season_s),
+    )
 
 
 def _asked(tier: Tier, *, past: Past, horizon: int, count: int, rng: Generator) -> Floats | None:

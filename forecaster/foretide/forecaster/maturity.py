@@ -4,17 +4,19 @@ What is NOT promised: a score where nothing was measured over the horizon; then 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from foretide.forecaster.calibrator import Issued
 from foretide.forecaster.past import Past
-from foretide.forecaster.scoring import crps
+from foretide.forecaster.scoring import crps, pinball
 from foretide.policies.flow import REQUESTS, Floats
 
 SAMPLES = 48
 """Paths per tier that are kept for scoring."""
+PEAK = 0.95
+"""The quantile of the peak that is scored."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +30,22 @@ class Pending:
     """The values one season before (H,); NaN where unknown."""
     tiers: Mapping[str, Floats]
     pooled: Floats
+    peaks: Mapping[str, float]
+    """Of each tier, the PEAK quantile of its paths' largest requests/s."""
     issued: Issued | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How a forecast turned out, in requests/s: CRPS by tier, of the pool and of last value."""
+
+    tiers: Mapping[str, float]
+    pooled: float
+    last_value: float
+    seasonal: float | None = None
+    """Of the season before; None where that is not known at every measured step."""
+    peaks: Mapping[str, float] = field(default_factory=dict)
+    """Pinball loss of the peak's quantile by tier; empty where a step was not measured."""
 
 
 def pending(
@@ -44,6 +61,7 @@ def pending(
         seasonal=season_before(past, horizon, season_s),
         tiers={name: paths[:SAMPLES, :, REQUESTS].astype(np.float32) for name, paths in drawn.items()},
         pooled=pooled[picks, :, REQUESTS].astype(np.float32),
+        peaks={name: float(np.quantile(paths[:, :, REQUESTS].max(axis=1), PEAK)) for name, paths in drawn.items()},
         issued=issued,
     )
 
@@ -66,14 +84,17 @@ def outcome(waiting: Pending, past: Past) -> Floats | None:
     return actual
 
 
-def scores(waiting: Pending, actual: Floats) -> tuple[dict[str, float], float, float, float | None]:
-    """CRPS by tier, of the pool, of last value, and of the season before where that is known at every measured step."""
+def scores(waiting: Pending, actual: Floats) -> Scores:
+    """The scores of a due forecast whose outcome (H, 3) was measured at one step at least."""
     requests = actual[:, REQUESTS]
     missed = np.abs(waiting.seasonal - requests)
     seasonal = float(np.nanmean(missed)) if np.isfinite(missed).sum() == np.isfinite(requests).sum() else None
-    return (
-        {name: float(np.nanmean(crps(samples, requests))) for name, samples in waiting.tiers.items()},
-        float(np.nanmean(crps(waiting.pooled, requests))),
-        float(np.nanmean(np.abs(waiting.last_value - requests))),
-        seasonal,
+    told = waiting.peaks if np.isfinite(requests).all() else {}
+    peak = requests.max(keepdims=True)
+    return Scores(
+        tiers={name: float(np.nanmean(crps(samples, requests))) for name, samples in waiting.tiers.items()},
+        pooled=float(np.nanmean(crps(waiting.pooled, requests))),
+        last_value=float(np.nanmean(np.abs(waiting.last_value - requests))),
+        seasonal=seasonal,
+        peaks={name: float(pinball(np.array([[held]]), peak, quantile=PEAK)[0]) for name, held in told.items()},
     )

@@ -1,13 +1,15 @@
 """Persistence-bootstrap: the newest demand, moved by changes that really happened.
 
 A path is the present level plus the departures from the level of then over the next H steps at a moment of the past, on
-an asinh scale (additive near zero, multiplicative when busy). The level is the last measured row, or, where single rows
-are noisy, an exponential mean of the newest ones. Whole trajectories of all three indicators are taken at once, so
-dependence over time and between indicators is that of the data.
+one of two scales: asinh (additive near zero, multiplicative when busy: demand whose bursts multiply it) or square root
+(demand whose noise is that of counts). The level is the last measured row, or, where single rows are noisy, an
+exponential mean of the newest ones. Whole trajectories of all three indicators are taken at once, so dependence over
+time and between indicators is that of the data.
 
 What is NOT promised: mean reversion. Without smoothing, a last row that is noise moves the whole forecast.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +19,23 @@ from foretide.forecaster.past import Past, whole_blocks
 from foretide.forecaster.tier import blocks, spread_picks
 from foretide.policies.flow import Floats
 
-FARTHEST = 50.0
-"""Chained changes stop here on the asinh scale, e^50 units: far above every ceiling, far below an overflow."""
+CARRIED = 0.5
+"""Part of a change that goes on into the next one, where short changes are chained: so young a past does not show what
+of its changes was noise, and to carry all of it on was worse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A monotone map of demand in its units to the scale on which changes are alike, and its inverse from zero up."""
+
+    bent: Callable[[Floats], Floats]
+    straight: Callable[[Floats], Floats]
+    farthest: float
+    """Chained changes stop here: far above every ceiling, far below an overflow."""
+
+
+MULTIPLIED = Scale(bent=np.arcsinh, straight=np.sinh, farthest=50.0)
+COUNTED = Scale(bent=np.sqrt, straight=np.square, farthest=1e10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +44,7 @@ class PersistenceBootstrap:
     """Newest rows from which changes are taken."""
     smoothing: float = 1.0
     """Weight of the newest row in the level; 1 = the last row alone."""
+    scale: Scale = MULTIPLIED
     name: str = "persistence-bootstrap"
 
     def paths(self, *, past: Past, horizon: int, count: int, rng: Generator) -> Floats | None:
@@ -34,7 +52,7 @@ class PersistenceBootstrap:
 
         Where the past is shorter than three horizons, shorter changes are chained, each drawn anew.
         """
-        rows, age = np.arcsinh(past.filled[-self.memory :] / past.unit), past.age
+        rows, age = self.scale.bent(past.filled[-self.memory :] / past.unit), past.age
         levels = smoothed(rows, self.smoothing)
         length = max(1, min(horizon, (len(rows) - age) // 3))
         changes: list[Floats] = []
@@ -45,9 +63,10 @@ class PersistenceBootstrap:
                 return None
             picks = spread_picks(starts, count, rng)
             part = blocks(rows, picks + lag + 1, length) - levels[picks][:, None]
-            changes.append(part + changes[-1][:, -1:] if changes else part)
+            changes.append(part + CARRIED * changes[-1][:, -1:] if changes else part)
         moved = levels[-1 - age] + np.concatenate(changes, axis=1)[:, :horizon]
-        return np.asarray(np.sinh(np.clip(moved, 0.0, FARTHEST)) * past.unit, dtype=np.float64)
+        moved = np.clip(moved, 0.0, self.scale.farthest)
+        return np.asarray(self.scale.straight(moved) * past.unit, dtype=np.float64)
 
 
 def smoothed(rows: Floats, weight: float) -> Floats:

@@ -9,6 +9,7 @@ What is NOT promised: that a batch is full. It holds what is planned at the same
 import asyncio
 import time
 
+from foretide.forecaster.ladder import own_tiers
 from foretide.forecaster.network.pool import Ask
 from foretide.forecaster.network.tier import seed_ahead
 from foretide.forecaster.past import past_of
@@ -19,7 +20,7 @@ from foretide.policies.turn import Question
 GATHER_S = 0.02
 REFRESH_S = 30.0
 """How often new artifacts are looked for."""
-PLACE = 5
+PLACE = len(own_tiers(season_s=1.0))
 """Of the network among the ladder's tiers: behind its own ones. A test holds it."""
 
 

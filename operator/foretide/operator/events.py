@@ -1,5 +1,7 @@
 """Kubernetes Events about a resource: few, and only news. The same news is told once in ten minutes.
 
+A drift alarm of a forecast is told once for each alarm, and at most once in an hour.
+
 What is NOT promised: delivery. An event that cannot be written is dropped; the status says the same.
 """
 
@@ -15,6 +17,8 @@ from foretide.policies.words import explain
 
 logger = logging.getLogger(__name__)
 QUIET_S = 600.0
+DRIFT_QUIET_S = 3600.0
+"""A break of demand's behaviour is told once, and a further one of the same target no sooner than this."""
 REMEMBERED = 5000
 
 
@@ -25,6 +29,8 @@ class Events:
         self._cluster = cluster
         self._identity = identity
         self._told: dict[tuple[str, str, str], float] = {}
+        self._alarms: dict[str, tuple[float, int]] = {}
+        """By resource: when drift was last told, and how many alarms its forecaster had by then."""
 
     async def tell(self, turn: Turn, status: Mapping[str, Any]) -> None:
         """The events of one turn."""
@@ -35,6 +41,23 @@ class Events:
         for condition in status.get("conditions") or ():
             if condition["type"] == "Ready" and condition["status"] == "False":
                 await self._once(turn, condition["reason"], condition["message"])
+        await self._tell_drift(turn)
+
+    async def _tell_drift(self, turn: Turn) -> None:
+        forecast = turn.evidence.forecast if turn.evidence is not None else None
+        found = forecast.reliability if forecast is not None else None
+        if found is None or not found.drift:
+            return
+        key = str(turn.entry.key)
+        told_at, told = self._alarms.get(key, (float("-inf"), 0))
+        # A new forecaster counts from nought again.
+        if found.alarms == told or turn.at - told_at < DRIFT_QUIET_S:
+            return
+        self._alarms[key] = (turn.at, found.alarms)
+        if len(self._alarms) > REMEMBERED:
+            self._alarms = {name: one for name, one in self._alarms.items() if turn.at - one[0] < DRIFT_QUIET_S}
+        message = f"demand no longer behaves as forecast: {found.drift}; the forecast is widened until it fits again"
+        await self._emit(turn, "Warning", "ForecastDrift", message)
 
     async def _once(self, turn: Turn, reason: str, message: str) -> None:
         subject = (str(turn.entry.key), reason, message if reason == "UnknownField" else "")

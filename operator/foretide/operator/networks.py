@@ -16,6 +16,12 @@ from foretide.operator.forecast_client import RemoteHead
 from foretide.operator.settings import ForecastSettings
 
 logger = logging.getLogger(__name__)
+REHEARSED = 26
+"""Origins of a target's past at which the network is asked after a start: what its probation asks for, and the two
+whose horizons are not over."""
+REHEARSALS = 1000
+"""Such questions in one life of the operator. Targets beyond them start with the network on probation, which it can end
+within about 25 minutes; without a bound, hundreds of targets would wait minutes for their first plan."""
 _Stamp = tuple[int, int, int, int]
 
 
@@ -31,6 +37,14 @@ class Networks:
         if settings.url is not None:
             self._heads = {head: RemoteHead(schema, settings) for head, schema in HEADS.items()}
         self.pool = Pool(self._heads.values())
+        self._rehearsals = REHEARSALS
+
+    def rehearsals(self) -> int:
+        """At how many origins one more target may ask the network about its past: all that help, or none."""
+        if self._rehearsals < REHEARSED:
+            return 0
+        self._rehearsals -= REHEARSED
+        return REHEARSED
 
     def refresh(self) -> None:
         """Looks for artifacts that are new since last time. Reads files: not for the event loop."""

@@ -2,6 +2,8 @@
 
     time (seconds since 1970), requests, prompt_tokens, output_tokens; per second; a gap is an empty row
 
+Rows that may hide demand are gaps too: nobody should learn that no more was asked for.
+
 What is NOT promised: lengths across the days' borders. The running mean of lengths begins anew each day.
 """
 
@@ -69,6 +71,6 @@ def write_series(history: DemandHistory, path: Path) -> None:
 
 def _lay(values: Floats, found: DemandHistory, start: float, step: float) -> None:
     first = round((found.start - start) / step)
-    for i, row in enumerate(found.values):
-        if 0 <= first + i < len(values) and np.isfinite(row).all():
+    for i, (row, censored) in enumerate(zip(found.values, found.flags, strict=True)):
+        if 0 <= first + i < len(values) and np.isfinite(row).all() and not censored:
             values[first + i] = row

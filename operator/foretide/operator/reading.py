@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from foretide.operator.look import Look
 from foretide.operator.resource import Resource
@@ -57,6 +58,8 @@ class Reading:
             previous=target.history,
             expected_pods=look.reporting_pods(now=now, within_s=DISCOVERY_SCRAPES * self.scrape_s(source)),
         )
+        told = series.lacks(resource.key.namespace, target.pods) if history.trust is Trust.ABSENT else ""
+        history = replace(history, why=told) if told else history
         return judged(settled(history, until=now - self.scrape_s(source)), series)
 
     def backlog(self, series: PodSeries, *, resource: Resource, look: Look, now: float) -> Backlog:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
+from foretide.operator.local_days import WrittenCalendar, holidays
 from foretide.operator.schedule import WrittenEvent, scheduled
 from foretide.operator.seams import Body, Key, TargetRef
 from foretide.operator.times import seconds, timestamp
@@ -162,6 +163,7 @@ class _Spec(_Written):
     metrics: _Metrics = _Metrics()
     behavior: _Behavior = _Behavior()
     schedule: Annotated[list[WrittenEvent], Field(max_length=64)] = []
+    calendar: WrittenCalendar = WrittenCalendar()
     actuation: Literal["scale"] = "scale"
 
 
@@ -268,7 +270,8 @@ def _resource(body: Body, spec: _Spec) -> Resource:
                 up=_rules(spec.behavior.scale_up, DEFAULT_SCALE_UP),
                 down=_rules(spec.behavior.scale_down, DEFAULT_SCALE_DOWN),
             ),
-            schedule=scheduled(spec.schedule),
+            schedule=(*scheduled(spec.schedule), *holidays(spec.calendar)),
+            time_zone=spec.calendar.time_zone,
         ),
     )
 

@@ -59,6 +59,10 @@ def _confidence(value: Any) -> float:
     return number
 
 
+Size = Annotated[tuple[float, bool], BeforeValidator(_size)]
+Confidence = Annotated[float, BeforeValidator(_confidence)]
+
+
 class WrittenEvent(BaseModel):
     """One entry of `spec.schedule`."""
 
@@ -67,8 +71,8 @@ class WrittenEvent(BaseModel):
     name: Annotated[str, Field(max_length=63)] = ""
     start: Annotated[float, BeforeValidator(_time)]
     end: Annotated[float, BeforeValidator(_time)]
-    expected_demand: Annotated[tuple[float, bool], BeforeValidator(_size)]
-    confidence: Annotated[float, BeforeValidator(_confidence)] = 0.9
+    expected_demand: Size
+    confidence: Confidence = 0.9
 
     @model_validator(mode="after")
     def _in_order(self) -> "WrittenEvent":

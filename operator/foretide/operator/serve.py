@@ -152,8 +152,10 @@ class Operator:
         )
 
     def _forecaster(self, key: Key) -> Forecaster:
-        learned = (NetworkTier(self._networks.pool, str(key)),) if self._networks else ()
-        return Ladder(season_s=self._settings.season_s, learned=learned)
+        if self._networks is None:
+            return Ladder(season_s=self._settings.season_s)
+        learned = (NetworkTier(self._networks.pool, str(key)),)
+        return Ladder(season_s=self._settings.season_s, learned=learned, rehearsed=self._networks.rehearsals())
 
     def _ahead(self) -> Ahead | None:
         return Ahead(self._networks, paths=self._settings.paths) if self._networks else None

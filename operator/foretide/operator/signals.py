@@ -9,7 +9,7 @@ What is NOT promised: that labels are true. Whoever controls the scraping can fo
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -26,7 +26,11 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 """Our word -> the engine's names for it, the preferred one first."""
 QUEUE = ("running", "waiting")
+HTTP = "http_requests_total"
+"""What vLLM's API server counts by handler, method and status: the one place where it shows what it turned away."""
 _WORD_OF = {name.replace(":", "_"): (word, rank) for word, names in ALIASES.items() for rank, name in enumerate(names)}
+_TURNED_AWAY = ("429", "503", "5xx")
+"""Statuses of requests that were not taken in; vLLM groups all of its 500s."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,21 +40,40 @@ class PodSeries:
     pods: Mapping[tuple[str, str], EngineSamples]
     trust: Trust
     why: str = ""
+    lacking: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    """Pods that report something and cannot be read -> the metrics that they lack, by their preferred names."""
 
     def of(self, namespace: str, pods: Collection[str]) -> dict[str, EngineSamples]:
         return {pod: samples for (space, pod), samples in self.pods.items() if space == namespace and pod in pods}
+
+    def lacks(self, namespace: str, pods: Collection[str]) -> str:
+        """What keeps pods that report something from being read, in words; empty where nothing does."""
+        names = sorted({name for (space, pod), lack in self.lacking.items() if space == namespace and pod in pods
+                        for name in lack})  # fmt: skip
+        return (
+            f"the engines report, but without {', '.join(names)}: demand cannot be told from throughput"
+            if names
+            else ""
+        )
 
     def matching(self, namespace: str, prefix: str) -> set[str]:
         """Pods of a namespace whose names begin with `prefix-`."""
         return {pod for space, pod in self.pods if space == namespace and pod.startswith(f"{prefix}-")}
 
 
-def selector(namespaces: Collection[str], *, words: Iterable[str] = tuple(ALIASES), pods_of: str = "") -> str:
-    """The one series selector for these namespaces; with `pods_of`, only for pods named after that target."""
-    names = "|".join(name.replace(":", "[:_]") for word in words for name in ALIASES[word])
+def selector(namespaces: Collection[str], *, words: Collection[str] = tuple(ALIASES), pods_of: str = "") -> str:
+    """The one series selector for these namespaces; with `pods_of`, only for pods named after that target.
+
+    Where completions are asked for, so is what was turned away.
+    """
+    http = (HTTP,) if "finished" in words else ()
+    wanted = (*(name for word in words for name in ALIASES[word]), *http)
+    names = "|".join(name.replace(":", "[:_]") for name in wanted)
     spaces = "|".join(escaped_regex(name) for name in sorted(set(namespaces)))
     pods = f'pod=~"{escaped_regex(pods_of)}-.+"' if pods_of else 'pod!=""'
-    return f'{{__name__=~"{names}",namespace=~"{spaces}",{pods}}}'
+    # vLLM's own metrics have no label `method`, and match as well.
+    posts = ',method=~"|POST"' if http else ""
+    return f'{{__name__=~"{names}",namespace=~"{spaces}",{pods}{posts}}}'
 
 
 def escaped_regex(text: str) -> str:
@@ -65,8 +88,14 @@ def pod_series(scrape: Scrape, *, needed: Collection[str] = tuple(ALIASES)) -> P
     for word, group in _by_word(scrape.series).items():
         for pod, parts in group.items():
             sums[pod][word] = _summed(parts)
-    pods = {pod: _samples(words, needed) for pod, words in sums.items() if all(word in words for word in needed)}
-    return PodSeries({pod: samples for pod, samples in pods.items() if len(samples.at)}, scrape.trust, scrape.why)
+    lacking = {pod: tuple(ALIASES[word][0] for word in needed if word not in words) for pod, words in sums.items()}
+    pods = {pod: _samples(words, needed) for pod, words in sums.items() if not lacking[pod]}
+    return PodSeries(
+        {pod: samples for pod, samples in pods.items() if len(samples.at)},
+        scrape.trust,
+        scrape.why,
+        {pod: names for pod, names in lacking.items() if names},
+    )
 
 
 def judged(history: DemandHistory, series: PodSeries) -> DemandHistory:
@@ -81,10 +110,10 @@ def settled(history: DemandHistory, *, until: float) -> DemandHistory:
 
     What was to be known by then and is not stays a gap.
     """
-    values, end = history.values, history.end
-    while len(values) and end > until and not np.isfinite(values[-1]).all():
-        values, end = values[:-1], end - history.step
-    return history if len(values) == len(history.values) else replace(history, values=frozen(values))
+    known, end = len(history.values), history.end
+    while known and end > until and not np.isfinite(history.values[known - 1]).all():
+        known, end = known - 1, end - history.step
+    return history if known == len(history.values) else history.first_rows(known)
 
 
 def backlog(series: PodSeries, *, namespace: str, ready: Collection[str], now: float, scrape_s: float) -> Backlog:
@@ -120,14 +149,32 @@ def _by_word(series: Iterable[Series]) -> dict[str, dict[tuple[str, str], list[S
     """Series by our word and pod; where a pod offers several names of one word, only the preferred one."""
     ranked: dict[tuple[str, tuple[str, str]], dict[int, list[Series]]] = defaultdict(lambda: defaultdict(list))
     for one in series:
-        found = _WORD_OF.get(one.metric.replace(":", "_"))
         pod = (one.labels.get("namespace", ""), one.labels.get("pod", ""))
-        if found and all(pod):
-            ranked[found[0], pod][found[1]].append(one)
+        for word, rank, part in _meanings(one):
+            if all(pod):
+                ranked[word, pod][rank].append(part)
     grouped: dict[str, dict[tuple[str, str], list[Series]]] = defaultdict(dict)
     for (word, pod), by_rank in ranked.items():
         grouped[word][pod] = by_rank[min(by_rank)]
     return grouped
+
+
+def _meanings(one: Series) -> Iterable[tuple[str, int, Series]]:
+    """Our words for a series, each with the rank of its name and the values that count.
+
+    What was turned away, or given up, is zero in the series of all other outcomes: that those are there shows that it
+    would be told.
+    """
+    if found := _WORD_OF.get(one.metric.replace(":", "_")):
+        yield *found, one
+        if reason := one.labels.get("finished_reason"):
+            yield "aborted", 0, one if reason == "abort" else _nothing(one)
+    elif one.metric == HTTP and one.labels.get("handler", "").startswith("/v1/"):
+        yield "rejected", 0, one if one.labels.get("status") in _TURNED_AWAY else _nothing(one)
+
+
+def _nothing(one: Series) -> Series:
+    return replace(one, values=frozen(np.zeros(len(one.values))))
 
 
 def _summed(parts: Iterable[Series]) -> dict[float, float]:
@@ -153,4 +200,11 @@ def _samples(words: Mapping[str, Mapping[float, float]], needed: Collection[str]
     columns: dict[str, Floats] = {
         word: frozen(table[:, i]) if len(at) else frozen(at) for i, word in enumerate(ALIASES)
     }
-    return EngineSamples(at=frozen(at), **columns)
+    further = {word: _at(at, words[word]) for word in ("rejected", "aborted") if word in words and len(at)}
+    return EngineSamples(at=frozen(at), **columns, **further)
+
+
+def _at(at: Floats, found: Mapping[float, float]) -> Floats:
+    """A counter at the times of other samples; before the first and behind the last it stands."""
+    known = {time: value for time, value in sorted(found.items()) if np.isfinite(value) and value >= 0}
+    return frozen(np.interp(at, list(known), list(known.values())) if known else np.zeros(len(at)))

@@ -150,13 +150,22 @@ def _metrics(turn: Turn) -> Condition | None:
         return None
     history = turn.evidence.history
     if history.trust is Trust.FRESH:
-        share = history.coverage(turn.evidence.rhythm.first_life_s)
-        return Condition("MetricsAvailable", True, "Fresh", f"{share:.0%} of the last window was measured")
+        return _fresh(turn.evidence)
     # a source that is not there or does not answer has said so, with its own fix
     silent = history.trust is Trust.ABSENT and "source" not in history.why
     fix = "; check that the source scrapes the pods with labels namespace and pod" if silent else ""
     message = f"{history.why}{fix}; until then replicas may only rise"
     return Condition("MetricsAvailable", False, f"Metrics{history.trust.value}", message)
+
+
+def _fresh(evidence: Evidence) -> Condition:
+    """Metrics that are there, and whether they may show less than what was asked for."""
+    history = evidence.history
+    told = f"{history.coverage(evidence.rhythm.first_life_s):.0%} of the last window was measured"
+    if history.is_censored(evidence.objective.window_s):
+        message = f"{told}, but more may be asked for: {history.hidden}; until then replicas may only rise"
+        return Condition("MetricsAvailable", True, "Censored", message)
+    return Condition("MetricsAvailable", True, "Fresh", f"{told}; {history.hidden}" if history.hidden else told)
 
 
 def _forecast(turn: Turn) -> Condition | None:

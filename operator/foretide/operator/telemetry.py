@@ -29,6 +29,7 @@ class Telemetry:
         self.decision_at = gauge("decision_timestamp_seconds", "Time of the last decision", _TARGET)
         self.replicas = gauge("replicas", "Replicas of a pool", [*_TARGET, "pool", "kind"])
         self.demand = gauge("demand_requests_per_second", "Demand in the newest measured bin", _TARGET)
+        self.censored = gauge("demand_censored", "1 while more may be asked for than is measured", _TARGET)
         self.risk = gauge("violation_probability_ratio", "Risk at the desired count", _TARGET)
         self.forecast_crps = gauge("forecast_crps_requests_per_second", "CRPS of matured forecasts", _TARGET)
         self.forecast_skill = gauge("forecast_skill_ratio", "1 - CRPS / CRPS of the last value", _TARGET)
@@ -73,6 +74,8 @@ class Telemetry:
         labels, history = _labels(turn.entry.key), turn.evidence.history
         if len(history.values):
             self.demand.labels(*labels).set(float(history.values[-1, REQUESTS]))
+            window = turn.evidence.objective.window_s
+            self.censored.labels(*labels).set(float(history.is_censored(window)))
         proposal, forecast = turn.decision.proposal, turn.evidence.forecast
         if proposal is not None and (risk := proposal.risk_at(proposal.replicas)) is not None:
             self.risk.labels(*labels).set(risk)
@@ -84,7 +87,9 @@ class Telemetry:
 
     def forget(self, key: Key) -> None:
         """Drops the series of a resource that is gone."""
-        for gauge in (self.decision_at, self.demand, self.risk, self.forecast_crps, self.forecast_skill):
+        for gauge in (
+            self.decision_at, self.demand, self.censored, self.risk, self.forecast_crps, self.forecast_skill,
+        ):  # fmt: skip
             gauge.remove_by_labels({"namespace": key.namespace, "name": key.name})
         self.replicas.remove_by_labels({"namespace": key.namespace, "name": key.name})
         self.forecast.forget(_labels(key))

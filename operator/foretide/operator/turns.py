@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from foretide.forecaster.announced import Announced
+from foretide.forecaster.local_time import LocalTime, aligned, offset_of
 from foretide.operator.ahead import Ahead
 from foretide.operator.look import Look, Looker, Unresolved
 from foretide.operator.reading import Reading
@@ -74,15 +75,16 @@ class Turner:
         target.history = self._reading.history(series, resource=resource, target=target, look=found, now=now)
         target.service = self._services.of(resource, target.history)
         spec, rhythm, sight = resource.spec, self._settings.rhythm, self._sight(resource, target, found, series, now)
+        offset = offset_of(spec.time_zone)
         if self._ahead is not None:
             question = question_of(spec=spec, sight=sight, memory=target.memory, rhythm=rhythm)
-            await self._ahead.prepare(str(entry.key), sight.history, question)
+            await self._ahead.prepare(str(entry.key), aligned(sight.history, offset), question)
         evidence, decision = await asyncio.to_thread(
             plan_turn,
             spec=spec,
             sight=sight,
             memory=target.memory,
-            forecaster=Announced(target.forecaster, spec.schedule, target.notebook),
+            forecaster=Announced(LocalTime(target.forecaster, offset), spec.schedule, target.notebook),
             rhythm=rhythm,
             paths=self._settings.paths,
         )

@@ -1,17 +1,21 @@
 """From scraped engine counters to what users asked for, on an even grid.
 
-Arrivals are completions plus the growth of what runs and waits, so that a saturated engine does not hide demand.
-A counter reset drops its interval, a missed stretch stays a gap, flat counters of a live engine are real idleness.
+Arrivals are completions, plus the growth of what runs and waits, plus what was turned away, so that a saturated engine
+does not hide demand. A counter reset drops its interval, a missed stretch stays a gap, flat counters of a live engine
+are real idleness. A row is marked as censored where users may have asked for more than it says (see `censoring.py`).
 
-What is NOT promised: demand that never reached an engine (held or refused by a gateway) is not seen here.
+What is NOT promised: demand that never reached an engine (held or refused by a gateway) is not seen here. A request
+that an engine took and then failed may be counted as finished and as turned away: twice, which errs to the safe side.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
+from foretide.policies.censoring import STANDS, Pressure, at_limit, censored, queued
 from foretide.policies.flow import (
+    INDICATORS,
     OUTPUT_TOKENS,
     PROMPT_TOKENS,
     REQUESTS,
@@ -21,6 +25,7 @@ from foretide.policies.flow import (
     frozen,
 )
 
+INDICATED = len(INDICATORS)
 FUTURE_TOLERANCE_S = 15.0
 NEEDED_COVERAGE = 0.9
 LENGTH_MEMORY = 0.9
@@ -32,7 +37,8 @@ class EngineSamples:
     """One pod's engine counters as scraped: arrays of one length n, `at` ascending, in seconds.
 
     `finished`, `prompt_tokens` and `output_tokens` are cumulative; the token counts are those OF FINISHED requests.
-    `running` and `waiting` are gauges.
+    `running` and `waiting` are gauges. `rejected` (turned away, never taken in) and `aborted` (a part of `finished`:
+    whose client went away) are cumulative, and None where the engine does not expose them.
     """
 
     at: Floats
@@ -41,9 +47,13 @@ class EngineSamples:
     waiting: Floats
     prompt_tokens: Floats
     output_tokens: Floats
+    rejected: Floats | None = None
+    aborted: Floats | None = None
 
     def columns(self) -> tuple[Floats, ...]:
-        return (self.finished, self.running, self.waiting, self.prompt_tokens, self.output_tokens)
+        """All that is there."""
+        always = (self.finished, self.running, self.waiting, self.prompt_tokens, self.output_tokens)
+        return (*always, *(column for column in (self.rejected, self.aborted) if column is not None))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,9 +66,18 @@ class _Binned:
     output_tokens: Floats
     measured_s: Floats
     alive_s: Floats
+    rejected: Floats
+    aborted: Floats
+    queued_s: Floats
+    unseen_s: Floats
+    full: Floats
 
     def __add__(self, other: "_Binned") -> "_Binned":
         return _Binned(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+
+    @property
+    def pressure(self) -> Pressure:
+        return Pressure(*(getattr(self, field.name) for field in fields(Pressure)))
 
 
 def demand_history(
@@ -82,20 +101,35 @@ def demand_history(
     edges = np.arange(first, max(first, last) + 1, dtype=np.float64) * step
     trust, why = _trust(pods, end, scrape_s, expected_pods)
     readable = {name: samples for name, samples in pods.items() if _is_sound(samples, end)}
-    rows = _rows(readable, edges, step, scrape_s, previous)
+    rows, hidden = _rows(readable, edges, step, scrape_s, previous)
     values, begin = _merged(rows, first, step, previous, keep_s)
     unseen = _leading_gaps(values)
     values, begin = values[unseen:], begin + unseen
-    return DemandHistory(start=begin * step, step=step, values=frozen(values), trust=trust, why=why)
+    return DemandHistory(
+        start=begin * step,
+        step=step,
+        values=frozen(values[:, :INDICATED]),
+        trust=trust,
+        why=why,
+        censored=frozen(np.nan_to_num(values[:, INDICATED])),
+        hidden=_still_hidden(hidden, rows, previous),
+    )
+
+
+def _still_hidden(now: str, rows: Floats, previous: DemandHistory | None) -> str:
+    """What is said now, unless only earlier rows are censored: then what was said of those."""
+    before = previous is not None and bool(previous.flags.any()) and not (rows[:, INDICATED] > 0).any()
+    return previous.hidden if previous is not None and before else now
 
 
 def _rows(
     pods: Mapping[str, EngineSamples], edges: Floats, step: float, scrape_s: float, previous: DemandHistory | None
-) -> Floats:
+) -> tuple[Floats, str]:
+    """Demand per second and, behind it, 1 where it is censored: (bins, 4); and what may be hidden, in words."""
     bins = len(edges) - 1
-    rows = np.full((bins, 3), np.nan)
+    rows = np.full((bins, INDICATED + 1), np.nan)
     if not pods or bins < 1:
-        return rows
+        return rows, ""
     newest = max(float(samples.at[-1]) for samples in pods.values())
     binned = [
         _binned(samples, edges, scrape_s, step, lives_on=newest - samples.at[-1] <= 2 * scrape_s)
@@ -110,8 +144,9 @@ def _rows(
     rows[:, REQUESTS] = rate
     rows[:, PROMPT_TOKENS] = np.where(rate == 0, 0.0, rate * prompt)
     rows[:, OUTPUT_TOKENS] = np.where(rate == 0, 0.0, rate * output)
+    rows[:, INDICATED], hidden = censored(total.pressure)
     rows[~np.isfinite(rows).all(axis=1)] = np.nan
-    return rows
+    return rows, hidden
 
 
 def _binned(samples: EngineSamples, edges: Floats, scrape_s: float, step: float, *, lives_on: bool) -> _Binned:
@@ -119,22 +154,33 @@ def _binned(samples: EngineSamples, edges: Floats, scrape_s: float, step: float,
     at = samples.at
     inflight = samples.running + samples.waiting
     seconds = np.diff(at)
-    deltas = {
-        "arrivals": np.diff(samples.finished + inflight),
-        "finished": np.diff(samples.finished),
-        "prompt_tokens": np.diff(samples.prompt_tokens),
-        "output_tokens": np.diff(samples.output_tokens),
+    rejected, aborted = (np.zeros(len(at)) if one is None else one for one in (samples.rejected, samples.aborted))
+    counters = {
+        "finished": samples.finished,
+        "prompt_tokens": samples.prompt_tokens,
+        "output_tokens": samples.output_tokens,
+        "rejected": rejected,
+        "aborted": aborted,
     }
+    deltas = {name: np.diff(counter) for name, counter in counters.items()}
     whole = np.ones(len(seconds), dtype=bool)
-    for name in ("finished", "prompt_tokens", "output_tokens"):
-        whole &= deltas[name] >= 0
+    for delta in deltas.values():
+        whole &= delta >= 0
+    deltas |= {
+        "arrivals": np.diff(samples.finished + inflight + rejected),
+        "queued_s": seconds * queued(samples.waiting),
+    }
     whole &= seconds <= max(3 * scrape_s, step) + 1e-9
     sums = {name: _spread(at, np.where(whole, delta, 0.0), edges) for name, delta in deltas.items()}
     sums["arrivals"] += _newborn(samples, inflight, edges, scrape_s)
+    measured_s = _spread(at, np.where(whole, seconds, 0.0), edges)
+    still_s = _spread(at, np.where(whole & at_limit(samples.waiting, samples.finished), seconds, 0.0), edges)
     return _Binned(
         **sums,
-        measured_s=_spread(at, np.where(whole, seconds, 0.0), edges),
+        measured_s=measured_s,
         alive_s=_alive(at, edges, lives_on=lives_on),
+        unseen_s=measured_s if samples.rejected is None else np.zeros(len(measured_s)),
+        full=((measured_s > 0) & (still_s >= STANDS * measured_s)).astype(np.float64),
     )
 
 
@@ -196,8 +242,8 @@ def _merged(rows: Floats, first: int, step: float, previous: DemandHistory | Non
     before = round(previous.start / step)
     last = max(first + len(rows), before + len(previous.values))
     begin = max(min(before, first), last - max(1, int(keep_s / step)))
-    values = np.full((last - begin, 3), np.nan)
-    _lay(values, previous.values, before - begin)
+    values = np.full((last - begin, INDICATED + 1), np.nan)
+    _lay(values, np.column_stack([previous.values, previous.flags]), before - begin)
     _lay(values, rows, first - begin)
     return values, begin
 

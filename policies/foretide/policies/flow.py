@@ -9,7 +9,7 @@ What is NOT promised: that arrays inside a value are copied. They are made read-
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -126,10 +126,28 @@ class DemandHistory:
     values: Floats
     trust: Trust
     why: str = ""
+    censored: Floats | None = None
+    """(T,) 1 where users may have asked for more than the row says, else 0; None is 0 everywhere."""
+    hidden: str = ""
+    """Why rows are censored, or what could not have been noticed, in words."""
 
     @property
     def end(self) -> float:
         return self.start + self.step * len(self.values)
+
+    @property
+    def flags(self) -> Floats:
+        """`censored`, with zeros for None."""
+        return np.zeros(len(self.values)) if self.censored is None else self.censored
+
+    def is_censored(self, window: float) -> bool:
+        """Whether any row of the last `window` seconds is."""
+        return bool(self.flags[-max(1, round(window / self.step)) :].any())
+
+    def first_rows(self, count: int) -> "DemandHistory":
+        """The history as it was when it had `count` rows."""
+        flags = None if self.censored is None else frozen(self.censored[:count])
+        return replace(self, values=frozen(self.values[:count]), censored=flags)
 
     def coverage(self, window: float) -> float:
         """Share of the last `window` seconds that was measured, in [0, 1]."""
@@ -153,7 +171,9 @@ class DemandHistory:
         count = known.sum(axis=1)
         means = np.where(known, rows, 0.0).sum(axis=1) / np.maximum(1, count)
         enough = np.where(count >= max(1.0, needed * ratio - 1e-9), means, np.nan)
-        return DemandHistory(self.start + skipped * self.step, ratio * self.step, frozen(enough), self.trust, self.why)
+        flags = self.flags[skipped : skipped + bins * ratio].reshape(bins, ratio).max(axis=1)
+        coarse = replace(self, start=self.start + skipped * self.step, step=ratio * self.step, values=frozen(enough))
+        return replace(coarse, censored=None if self.censored is None else frozen(flags))
 
 
 @dataclass(frozen=True, slots=True)

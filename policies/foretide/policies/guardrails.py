@@ -118,15 +118,25 @@ PLAN: tuple[Guardrail, ...] = (
 
 def blindness(evidence: Evidence) -> str:
     """Why nothing may be lowered on this evidence, in words; empty when it may."""
-    history, forecast = evidence.history, evidence.forecast
+    return _unmeasured(evidence) or _unforeseen(evidence)
+
+
+def _unmeasured(evidence: Evidence) -> str:
+    """What is wrong with the measurements: old, with holes, or less than what may have been asked for."""
+    history, window = evidence.history, evidence.rhythm.first_life_s
     if history.trust is not Trust.FRESH:
         return f"metrics are {history.trust.value}: {history.why}"
-    window = evidence.rhythm.first_life_s
-    covered = history.coverage(window)
-    if covered < evidence.rhythm.coverage:
-        return (
-            f"only {covered:.0%} of the last {window:.0f} s was measured, lowering needs {evidence.rhythm.coverage:.0%}"
-        )
+    covered, needed = history.coverage(window), evidence.rhythm.coverage
+    if covered < needed:
+        return f"only {covered:.0%} of the last {window:.0f} s was measured, lowering needs {needed:.0%}"
+    if history.is_censored(evidence.objective.window_s):
+        return f"more may be asked for than is measured: {history.hidden}"
+    return ""
+
+
+def _unforeseen(evidence: Evidence) -> str:
+    """What is wrong with the forecast."""
+    forecast = evidence.forecast
     if forecast is None:
         return "there is no forecast"
     if forecast.flagged:

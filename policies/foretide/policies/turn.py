@@ -34,6 +34,8 @@ class TargetSpec:
     objective: Objective
     behavior: Behavior
     schedule: tuple[ScheduledEvent, ...] = ()
+    time_zone: str = "UTC"
+    """IANA name of the clock that days of demand follow."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

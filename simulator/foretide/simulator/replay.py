@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import Any
 
 from foretide.forecaster.ladder import Ladder
-from foretide.policies.flow import ColdStart, Mode
+from foretide.policies.flow import ColdStart, Forecaster, Mode
 from foretide.policies.turn import TargetSpec
 from foretide.simulator.autoscaler import Autoscaler
 from foretide.simulator.bench import prepare
@@ -131,7 +131,7 @@ def autoscaler(name: str, bench: Bench) -> Autoscaler:
     if name in NAMES:
         return rival(name, bench)
     if name == "foretide":
-        return _foretide(bench)
+        return foretide(bench, Ladder(season_s=bench.scenario.pace.season_s))
     raise UnknownPolicy(name, "does not run by itself")
 
 
@@ -145,7 +145,8 @@ def note(name: str, bench: Bench) -> str:
     return ""
 
 
-def _foretide(bench: Bench) -> Shipped:
+def foretide(bench: Bench, forecaster: Forecaster) -> Shipped:
+    """Foretide's own decision for one run, fed by a forecaster that is asked by nobody else."""
     scenario, pace = bench.scenario, bench.scenario.pace
     return Shipped(
         spec=TargetSpec(scenario.name, Mode.AUTO, scenario.objective, scenario.behavior),
@@ -153,6 +154,6 @@ def _foretide(bench: Bench) -> Shipped:
         pace=pace,
         service=bench.service,
         prior=ColdStart(scenario.cold_start.median_s, scenario.cold_start.sigma),
-        forecaster=Ladder(season_s=pace.season_s),
+        forecaster=forecaster,
         history=bench.history,
     )

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from foretide.policies.demand import EngineSamples
-from foretide.policies.flow import frozen
+from foretide.policies.flow import Floats, frozen
 from foretide.simulator.engine_metrics import EngineHistograms, EngineMetrics, Finished
 from foretide.simulator.fleet import Fleet
 from foretide.simulator.member import PodCounters
@@ -72,7 +72,13 @@ class Scrapes:
         for at, counters in self._taken:
             for name, pod in counters.items():
                 rows.setdefault(name, []).append((at, *(float(getattr(pod, column)) for column in _COLUMNS)))
-        return {name: EngineSamples(*(frozen(column) for column in np.array(row).T)) for name, row in rows.items()}
+        return {name: _samples(np.array(row)) for name, row in rows.items()}
+
+
+def _samples(rows: Floats) -> EngineSamples:
+    """Engines of the simulator turn nothing away, and say so, as vLLM's API server does."""
+    at, finished, running, waiting, prompts, outputs = (frozen(column) for column in rows.T)
+    return EngineSamples(at, finished, running, waiting, prompts, outputs, rejected=frozen(np.zeros(len(rows))))
 
 
 class HistogramScrapes:

@@ -25,7 +25,7 @@ def test_a_scrape_says_what_the_engine_counted() -> None:
     assert found["vllm:num_requests_running", ""] == 3
     assert found["vllm:num_requests_waiting", ""] == 2
     assert found["vllm:kv_cache_usage_perc", ""] == 0.25
-    assert found["vllm:request_success_total", ""] == 2
+    assert found["vllm:request_success_total", ""] == found["http_requests_total", ""] == 2
     assert found["vllm:prompt_tokens_total", ""] == found["vllm:request_prompt_tokens_sum", ""] == 350
     assert found["vllm:generation_tokens_total", ""] == found["vllm:request_generation_tokens_sum", ""] == 22
     assert found["vllm:time_to_first_token_seconds_bucket", "0.5"] == 1

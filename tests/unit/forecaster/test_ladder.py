@@ -8,8 +8,8 @@ import pytest
 from numpy.random import Generator
 
 from foretide.forecaster.calibrator import Calibration
-from foretide.forecaster.ladder import Ladder, whole_shares
-from foretide.forecaster.past import Past
+from foretide.forecaster.ladder import Ladder, own_tiers, whole_shares
+from foretide.forecaster.past import Past, past_of
 from foretide.forecaster.scoring import covered, crps
 from foretide.policies.flow import DemandForecast, DemandHistory, Floats, Forecaster, Trust, frozen
 
@@ -84,15 +84,20 @@ def test_idleness_after_demand_is_a_forecast_and_not_a_doubt(history: History) -
 
 
 def test_tiers_join_as_history_grows(history: History, days: Days) -> None:
-    rates = days(500, period=300)
-    spoke = {
-        rows: set(forecast(history(rates[:rows]), ladder=Ladder(season_s=300 * 60.0)).weights)
-        for rows in (4, 5, 59, 60, 329, 330)
-    }
-    assert spoke[4] == {"reactive"}
-    assert spoke[5] == {"persistence-bootstrap", "level-bootstrap", "last-72"}
-    assert "ets" in spoke[60] - spoke[59]
-    assert "seasonal-windows" in spoke[330] - spoke[329]
+    rates, speak = days(500, period=300), {}
+    for rows in (4, 5, 59, 60, 99, 100, 329, 330):
+        past = past_of(history(rates[:rows]))
+        speak[rows] = {
+            tier.name
+            for tier in own_tiers(season_s=300 * 60.0)
+            if tier.paths(past=past, horizon=10, count=8, rng=np.random.default_rng(1)) is not None
+        }
+    assert speak[5] == {"persistence-bootstrap", "count-bootstrap", "level-bootstrap", "last-72"}
+    assert speak[60] - speak[59] == {"ets"}
+    assert speak[100] - speak[99] == {"regression"}
+    assert speak[330] - speak[329] == {"seasonal-windows"}
+    assert set(forecast(history(rates[:5])).weights) == speak[5]
+    assert set(forecast(history(rates[:4])).weights) == {"reactive"}
 
 
 def test_a_restart_rehearses_the_past_and_has_a_score_at_once(history: History, days: Days) -> None:
@@ -246,4 +251,37 @@ def test_a_calibrated_forecast_says_how_honest_it_was_and_how_old_its_data_are(h
     assert 0.5 <= made.reliability.coverage80 <= made.reliability.coverage95 <= 1.0
     assert made.score is not None
     assert made.score.seasonal_ratio is not None
-    assert forecast(history(rates)).reliability is None
+    assert forecast(history(rates), ladder=Ladder(calibration=False)).reliability is None
+
+
+class Counted:
+    """A learned tier that repeats the newest row, and counts how often it was asked."""
+
+    name = "counted"
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+
+    def paths(self, *, past: Past, horizon: int, count: int, rng: np.random.Generator) -> Floats | None:
+        self.ends.append(past.end)
+        return np.tile(past.newest, (count, horizon, 1))
+
+
+@pytest.mark.parametrize(("rehearsed", "asked"), [(0, 0), (7, 7), (60, 60)])
+def test_a_learned_tier_is_rehearsed_at_the_newest_origins_only(
+    history: History, days: Days, rehearsed: int, asked: int
+) -> None:
+    told, tier = history(days(400)), Counted()
+    forecast(told, ladder=Ladder(learned=[tier], rehearsed=rehearsed))
+    assert len(tier.ends) == asked + 1
+    assert tier.ends == sorted(tier.ends)
+    assert tier.ends[-1] == told.end
+
+
+def test_what_the_other_tiers_have_learned_does_not_depend_on_the_learned_ones_rehearsal(
+    history: History, days: Days
+) -> None:
+    told = history(days(400))
+    few, many = (forecast(told, ladder=Ladder(learned=[Counted()], rehearsed=count)) for count in (0, 60))
+    assert few.weights == many.weights
+    np.testing.assert_array_equal(few.paths, many.paths)

@@ -18,8 +18,9 @@ from foretide.policies.flow import DemandHistory, Floats, Trust, frozen
 
 SERIES = {"twitter_stream_1min": "messages", "nasa_http_requests_1min": "requests"}
 HORIZON, TWO_DAYS = 10, 2880
-STRETCHES, ORIGINS, EVERY = (0.3, 0.6, 0.9), 100, 7
-"""Where each stretch of forecast origins begins in a series, how many it has, and how many minutes lie between."""
+STRETCHES, ORIGINS, EVERY = (0.3, 0.5, 0.7), 100, 7
+"""Where each stretch of forecast origins begins in a series, how many it has, and how many minutes lie between. None
+reaches into the last fifth, which is for evaluations alone."""
 
 
 class Watched(Ladder):
@@ -66,6 +67,4 @@ def test_the_pool_is_as_good_as_its_best_tier_and_better_than_last_value(name: s
     assert len(inside) > ORIGINS
     assert pool <= 1.05 * min(mean.values()), mean
     assert pool < last_value
-    # Above 0.8 by nature: a linear pool of tiers that disagree is too wide (Gneiting and Ranjan 2013), and the ladder
-    # does not recalibrate it. Twitter stands at 0.91, NASA at 0.85.
-    assert 0.7 <= np.mean(inside) <= 0.93
+    assert 0.74 <= np.mean(inside) <= 0.88

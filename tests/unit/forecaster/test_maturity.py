@@ -38,13 +38,22 @@ def test_scores_are_means_over_the_measured_steps(history: History) -> None:
     sure = np.full((50, 5, 3), 11.0)
     waiting = pending(past(history, 10), {"sure": sure}, sure, season_s=300.0, issued=None)
     actual = np.array([[10.0], [11.0], [12.0], [np.nan], [14.0]]).repeat(3, axis=1)
-    tiers, pooled, last_value, seasonal = scores(waiting, actual)
-    assert tiers == {"sure": pytest.approx((1 + 0 + 1 + 3) / 4)}
-    assert pooled == tiers["sure"]
-    assert last_value == pytest.approx((1 + 2 + 3 + 5) / 4)
-    assert seasonal == pytest.approx(5.0)
+    found = scores(waiting, actual)
+    assert found.tiers == {"sure": pytest.approx((1 + 0 + 1 + 3) / 4)}
+    assert found.pooled == found.tiers["sure"]
+    assert found.last_value == pytest.approx((1 + 2 + 3 + 5) / 4)
+    assert found.seasonal == pytest.approx(5.0)
+    assert found.peaks == {}
+
+
+def test_a_missed_peak_costs_nineteen_times_an_idle_one(history: History) -> None:
+    low, high = np.full((50, 5, 3), 8.0), np.full((50, 5, 3), 14.0)
+    high[:, 0] = 1.0
+    waiting = pending(past(history, 10), {"low": low, "high": high}, low, season_s=300.0, issued=None)
+    actual = np.array([[10.0], [12.0], [9.0], [9.0], [9.0]]).repeat(3, axis=1)
+    assert scores(waiting, actual).peaks == {"low": pytest.approx(0.95 * 4), "high": pytest.approx(0.05 * 2)}
 
 
 def test_a_season_that_is_not_known_throughout_is_not_scored(history: History) -> None:
     waiting = pending(past(history, 4), {}, np.ones((50, 5, 3)), season_s=300.0, issued=None)
-    assert scores(waiting, np.ones((5, 3)))[3] is None
+    assert scores(waiting, np.ones((5, 3))).seasonal is None

@@ -1,13 +1,14 @@
 import pytest
 
-from foretide.forecaster.scoreboard import Scoreboard
+from foretide.forecaster.maturity import Scores
+from foretide.forecaster.scoreboard import PEAKED, POWER, Scoreboard
 
 
 def board(*rounds: dict[str, float], times: int = 1, half_life: float = 60.0) -> Scoreboard:
     scores = Scoreboard(reference="a", half_life=half_life)
     for tiers in rounds:
         for _ in range(times):
-            scores.add(tiers=tiers, pooled=min(tiers.values()), last_value=2.0)
+            scores.add(Scores(tiers=tiers, pooled=min(tiers.values()), last_value=2.0))
     return scores
 
 
@@ -16,11 +17,27 @@ def test_weights_are_equal_before_anything_matured() -> None:
     assert board().score() is None
 
 
-def test_half_the_loss_earns_almost_the_whole_pool() -> None:
-    weights = board({"a": 1.3, "b": 1.0}, times=200).weights(["a", "b"])
-    assert weights["b"] > 0.7
+def test_a_tenth_less_loss_earns_most_of_the_pool() -> None:
+    weights = board({"a": 1.1, "b": 1.0}, times=200).weights(["a", "b"])
+    assert weights["b"] > 0.6
     assert weights["a"] > 0.2
     assert sum(weights.values()) == pytest.approx(1.0, abs=1e-12)
+
+
+def test_of_two_tiers_that_are_alike_the_one_that_knows_the_peak_earns_more() -> None:
+    scores = Scoreboard(reference="a")
+    for _ in range(300):
+        scores.add(Scores(tiers={"a": 1.0, "b": 1.0}, pooled=1.0, last_value=2.0, peaks={"a": 1.0, "b": 0.8}))
+    weights = scores.weights(["a", "b"])
+    mass = sum(0.5 ** (i / 300) for i in range(300))
+    knows = (0.8 * mass + 5) / (mass + 5)
+    assert weights["a"] / weights["b"] == pytest.approx(knows ** (PEAKED * POWER))
+    assert 0.25 < weights["a"] / weights["b"] < 0.5
+
+
+def test_an_origin_whose_peak_is_not_known_says_nothing_of_peaks() -> None:
+    scores = board({"a": 1.0, "b": 1.0}, times=20)
+    assert scores.weights(["a", "b"]) == {"a": 0.5, "b": 0.5}
 
 
 def test_a_tier_far_behind_the_best_is_not_served_at_all() -> None:
@@ -30,7 +47,7 @@ def test_a_tier_far_behind_the_best_is_not_served_at_all() -> None:
 def test_a_tier_that_becomes_good_again_is_served_again() -> None:
     scores = board({"a": 2.0, "b": 1.0}, times=200, half_life=20.0)
     for _ in range(200):
-        scores.add(tiers={"a": 1.0, "b": 1.0}, pooled=1.0, last_value=2.0)
+        scores.add(Scores(tiers={"a": 1.0, "b": 1.0}, pooled=1.0, last_value=2.0))
     assert scores.weights(["a", "b"])["a"] > 0.4
 
 
@@ -43,7 +60,7 @@ def test_no_unit_changes_a_weight() -> None:
 def test_old_scores_are_forgotten() -> None:
     changed = Scoreboard(reference="a", half_life=10.0)
     for b in [9.0] * 100 + [0.5] * 60:
-        changed.add(tiers={"a": 1.0, "b": b}, pooled=1.0, last_value=1.0)
+        changed.add(Scores(tiers={"a": 1.0, "b": b}, pooled=1.0, last_value=1.0))
     weights = changed.weights(["a", "b"])
     assert weights["b"] > weights["a"]
 
@@ -75,10 +92,10 @@ def test_the_score_shows_the_pool_against_last_value() -> None:
 def test_a_tier_on_probation_gets_nothing_until_it_has_won_and_again_after_a_break() -> None:
     scores = Scoreboard(reference="a", probation=frozenset({"new"}))
     for _ in range(15):
-        scores.add(tiers={"a": 1.0, "b": 0.9, "new": 0.5}, pooled=0.9, last_value=2.0)
+        scores.add(Scores(tiers={"a": 1.0, "b": 0.9, "new": 0.5}, pooled=0.9, last_value=2.0))
     assert scores.weights(["a", "b", "new"])["new"] == 0.0
     for _ in range(15):
-        scores.add(tiers={"a": 1.0, "b": 0.9, "new": 0.5}, pooled=0.9, last_value=2.0)
+        scores.add(Scores(tiers={"a": 1.0, "b": 0.9, "new": 0.5}, pooled=0.9, last_value=2.0))
     assert scores.weights(["a", "b", "new"])["new"] > 0.5
     scores.relearn()
     assert scores.weights(["a", "b", "new"])["new"] == 0.0
@@ -87,7 +104,7 @@ def test_a_tier_on_probation_gets_nothing_until_it_has_won_and_again_after_a_bre
 def test_a_tier_on_probation_that_never_wins_is_never_heard() -> None:
     scores = Scoreboard(reference="a", probation=frozenset({"new"}))
     for _ in range(100):
-        scores.add(tiers={"a": 1.0, "new": 1.01}, pooled=1.0, last_value=2.0)
+        scores.add(Scores(tiers={"a": 1.0, "new": 1.01}, pooled=1.0, last_value=2.0))
     assert scores.weights(["a", "new"]) == {"a": 1.0, "new": 0.0}
 
 
@@ -95,15 +112,15 @@ def test_after_a_break_the_new_scores_decide_soon() -> None:
     scores = board({"a": 1.0, "b": 3.0}, times=200)
     scores.relearn()
     for _ in range(20):
-        scores.add(tiers={"a": 3.0, "b": 1.0}, pooled=1.0, last_value=2.0)
+        scores.add(Scores(tiers={"a": 3.0, "b": 1.0}, pooled=1.0, last_value=2.0))
     weights = scores.weights(["a", "b"])
     assert weights["b"] > weights["a"]
 
 
 def test_the_season_before_is_compared_on_its_own_origins() -> None:
     scores = Scoreboard(reference="a")
-    scores.add(tiers={"a": 1.0}, pooled=9.0, last_value=2.0)
-    scores.add(tiers={"a": 1.0}, pooled=1.0, last_value=2.0, seasonal=4.0)
+    scores.add(Scores(tiers={"a": 1.0}, pooled=9.0, last_value=2.0))
+    scores.add(Scores(tiers={"a": 1.0}, pooled=1.0, last_value=2.0, seasonal=4.0))
     score = scores.score()
     assert score is not None
     assert score.seasonal_ratio == pytest.approx(0.25)

@@ -311,3 +311,13 @@ async def test_the_next_plan_begins_one_scrape_behind_a_bin() -> None:
     assert found.loop._next_plan(START + 20.0) == START + 75.0
     assert found.loop._next_plan(START + 75.0) == START + 135.0
     assert found.loop._next_plan(START + 5.0) == START + 15.0
+
+
+async def test_behind_a_standing_queue_nothing_is_lowered_and_the_status_says_what_lacks() -> None:
+    found = world(first_life_s=60.0)
+    found.deploy(replicas=9)
+    found.serve(6.0, pods=9, waiting=50.0)
+    await found.live(10)
+    assert [count for _, count in found.cluster.writes if count < 9] == []
+    assert found.condition("MetricsAvailable")["reason"] == "Censored"
+    assert "http_requests_total" in found.condition("MetricsAvailable")["message"]

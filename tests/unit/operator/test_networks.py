@@ -7,7 +7,8 @@ import pytest
 from graphs import artifact, persistence
 
 from foretide.forecaster.network.schema import HEADS, NODE, REPLICA
-from foretide.operator.networks import Networks
+from foretide.forecaster.scoreboard import PROBATION, Scoreboard
+from foretide.operator.networks import REHEARSALS, REHEARSED, Networks
 from foretide.operator.settings import BadSettings, ForecastSettings
 
 
@@ -89,3 +90,16 @@ def _touch(folder: Path) -> None:
     """A later moment, whatever the file system's clock resolves."""
     stat = (folder / "replica.json").stat()
     os.utime(folder / "replica.json", ns=(stat.st_atime_ns, stat.st_mtime_ns + 1_000_000_000))
+
+
+def test_after_a_start_some_targets_rehearse_the_network_and_the_questions_are_bounded(tmp_path: Path) -> None:
+    found = networks(tmp_path)
+    granted = [found.rehearsals() for _ in range(500)]
+    assert set(granted) == {REHEARSED, 0}
+    assert granted == sorted(granted, reverse=True)
+    assert REHEARSALS - REHEARSED < sum(granted) <= REHEARSALS
+
+
+def test_a_rehearsal_is_long_enough_to_end_probation() -> None:
+    matured, keep = REHEARSED - 2, 0.5 ** (1 / Scoreboard("any").half_life)
+    assert sum(keep**age for age in range(matured)) >= PROBATION

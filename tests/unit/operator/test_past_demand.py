@@ -35,6 +35,16 @@ async def test_days_of_demand_are_read_and_what_was_not_measured_is_a_gap() -> N
     np.testing.assert_allclose(np.median(found.values[known], axis=0), [7.0, 7000.0, 1400.0], rtol=0.02)
 
 
+async def test_what_a_standing_queue_may_hide_is_a_gap_too() -> None:
+    metrics = MetricsTwin()
+    table = engine(rate=7.0, start=START - 1.5 * DAY_S, end=START)
+    table["waiting"] = np.where(table["at"] > START - 0.5 * DAY_S, 50.0, 0.0)
+    metrics.engines["prod", "llama-0"] = table
+    known = np.isfinite((await read(metrics)).values[:, 0])
+    assert known[725:2155].mean() > 0.99
+    assert not known[2165:].any()
+
+
 async def test_a_target_that_nobody_measured_is_one_clear_line() -> None:
     with pytest.raises(NoHistory, match="prod/llama: no demand in 2 days; check the name"):
         await read(MetricsTwin())

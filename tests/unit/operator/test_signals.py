@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from foretide.operator.seams import Scrape, Series
 from foretide.operator.signals import QUEUE, backlog, escaped_regex, pod_series, selector, settled
+from foretide.policies.demand import EngineSamples
 from foretide.policies.flow import Trust, frozen
 
 NOW = 1000.0
@@ -140,3 +141,55 @@ def test_whatever_a_label_value_holds_it_stays_within_its_quotes_and_matches_onl
     assert not re.search(r'(?<!\\)(?:\\\\)*"', quoted)
     unquoted = quoted.replace("\\n", "\n").replace('\\"', '"').replace("\\\\", "\\")
     assert re.fullmatch(unquoted, text)
+
+
+def served(status: str, *values: float, handler: str = "/v1/completions", pod: str = "a") -> Series:
+    return series("http_requests_total", *values, pod=pod, handler=handler, method="POST", status=status)
+
+
+def read(*found: Series) -> EngineSamples:
+    return pod_series(fresh(*whole(), *found)).of("prod", {"a"})["a"]
+
+
+def test_what_an_engine_turned_away_is_read_off_its_api_server() -> None:
+    samples = read(served("2xx", 50.0, 60.0), served("5xx", 1.0, 4.0), served("429", 0.0, 2.0))
+    assert samples.rejected is not None
+    np.testing.assert_allclose(samples.rejected, [1.0, 6.0])
+
+
+def test_answers_alone_show_that_rejections_would_be_told() -> None:
+    samples = read(served("2xx", 50.0, 60.0))
+    assert samples.rejected is not None
+    np.testing.assert_allclose(samples.rejected, [0.0, 0.0])
+
+
+def test_a_status_that_appears_later_counts_from_nought() -> None:
+    samples = read(served("2xx", 50.0, 60.0), served("503", 3.0))
+    assert samples.rejected is not None
+    np.testing.assert_allclose(samples.rejected, [0.0, 3.0])
+
+
+def test_without_the_api_servers_counter_rejections_are_not_exposed() -> None:
+    assert read().rejected is None
+    assert read(served("5xx", 1.0, 4.0, handler="/health")).rejected is None
+
+
+def test_aborted_requests_are_a_part_of_the_finished_ones() -> None:
+    samples = read(series("vllm:request_success_total", 2.0, 5.0, finished_reason="abort"))
+    assert samples.aborted is not None
+    np.testing.assert_allclose(samples.aborted, [2.0, 5.0])
+    np.testing.assert_allclose(samples.finished, [13.0, 28.0])
+
+
+def test_engines_that_do_not_show_their_queue_are_not_read_by_throughput_and_it_is_said_which_metric_lacks() -> None:
+    blind = [one for one in whole() if "waiting" not in one.metric]
+    found = pod_series(fresh(*blind))
+    assert found.of("prod", {"a"}) == {}
+    assert "vllm:num_requests_waiting" in found.lacks("prod", {"a"})
+    assert found.lacks("prod", {"b"}) == ""
+
+
+def test_only_posts_are_asked_for_and_only_where_completions_are() -> None:
+    assert "http_requests_total" in selector({"prod"})
+    assert 'method=~"|POST"' in selector({"prod"})
+    assert "http_requests_total" not in selector({"prod"}, words=QUEUE)

@@ -157,3 +157,20 @@ OBJECTS = st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3)
 @given(OBJECTS, OBJECTS)
 def test_a_patch_makes_of_the_old_status_exactly_the_new_one(old: dict[str, Any], new: dict[str, Any]) -> None:
     assert merged(old, patch_between(old, new)) == new
+
+
+def test_demand_that_may_be_more_than_measured_is_told_beside_fresh_metrics() -> None:
+    hiding = replace(history(*[25.0] * 20), censored=np.ones(20), hidden="requests were turned away")
+    found = status_of(turn(evidence(history=hiding)), before={})
+    assert conditions(found)["MetricsAvailable"] == ("True", "Censored")
+    told = next(item["message"] for item in found["conditions"] if item["type"] == "MetricsAvailable")
+    assert "requests were turned away" in told
+    assert "may only rise" in told
+
+
+def test_what_cannot_be_noticed_is_told_with_fresh_metrics() -> None:
+    unseen = replace(history(*[25.0] * 20), hidden="requests that are turned away are not exposed")
+    found = status_of(turn(evidence(history=unseen)), before={})
+    told = next(item for item in found["conditions"] if item["type"] == "MetricsAvailable")
+    assert (told["status"], told["reason"]) == ("True", "Fresh")
+    assert "not exposed" in told["message"]

@@ -29,6 +29,7 @@ def test_a_turn_is_counted_by_verdict_reason_and_result() -> None:
     assert 'foretide_scale_write_total{result="done"} 1.0' in page
     assert 'foretide_replicas{kind="desired",name="llama",namespace="prod",pool="main"} 5.0' in page
     assert 'foretide_demand_requests_per_second{name="llama",namespace="prod"} 25.0' in page
+    assert 'foretide_demand_censored{name="llama",namespace="prod"} 0.0' in page
 
 
 def test_a_resource_that_is_gone_leaves_no_series() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from given import NOW, evidence, forecast, history, pool
 
@@ -11,6 +12,7 @@ from foretide.policies.flow import (
     Backlog,
     Behavior,
     CapacityTable,
+    DemandHistory,
     Evidence,
     Hold,
     Memory,
@@ -21,6 +23,7 @@ from foretide.policies.flow import (
     ScalingPolicy,
     ScalingRules,
     Trust,
+    frozen,
 )
 
 FALLING = {"forecast": forecast(*[12.0] * 100), "history": history(*[12.0] * 20)}
@@ -113,6 +116,25 @@ def test_a_hole_in_the_window_never_lowers() -> None:
     nan = float("nan")
     given = evidence(forecast=FALLING["forecast"], history=history(*[12.0] * 14, nan, nan, *[12.0] * 4))
     assert held_code(given) is ReasonCode.BLIND
+
+
+def censored(*flags: float) -> DemandHistory:
+    seen = history(*[12.0] * 20)
+    return replace(seen, censored=frozen(np.array([*[0.0] * (20 - len(flags)), *flags])), hidden="queues stand")
+
+
+def test_demand_that_may_be_more_than_measured_never_lowers_and_says_why() -> None:
+    hiding = evidence(forecast=FALLING["forecast"], history=censored(1.0, 0.0, 0.0))
+    assert held_code(hiding) is ReasonCode.BLIND
+    assert "queues stand" in plan(hiding).reason.text
+
+
+def test_what_was_hidden_before_the_window_of_the_promise_no_longer_matters() -> None:
+    assert order_of(evidence(forecast=FALLING["forecast"], history=censored(1.0, *[0.0] * 5))) == (3, 2)
+
+
+def test_demand_that_may_be_more_than_measured_still_raises() -> None:
+    assert order_of(evidence(**RISING, history=censored(1.0))) == (3, 5)
 
 
 def test_a_fallback_forecast_never_lowers() -> None:

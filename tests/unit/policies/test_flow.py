@@ -53,3 +53,31 @@ def test_a_step_that_is_no_multiple_is_refused(step: float) -> None:
 def test_what_is_shorter_than_a_bin_is_no_row_at_all() -> None:
     assert history([1.0]).coarser(60.0).values.shape == (0, 3)
     assert history([]).coarser(60.0).values.shape == (0, 3)
+
+
+def flagged(*flags: float, step: float = 60.0) -> DemandHistory:
+    values = np.tile([2.0, 200.0, 20.0], (len(flags), 1))
+    return DemandHistory(0.0, step, frozen(values), Trust.FRESH, censored=frozen(np.array(flags)), hidden="a queue")
+
+
+def test_a_coarser_bin_is_censored_where_any_of_its_rows_is() -> None:
+    coarse = flagged(0.0, 1.0, 0.0, 0.0, 1.0, 1.0).coarser(120.0)
+    np.testing.assert_array_equal(coarse.flags, [1.0, 0.0, 1.0])
+    assert coarse.hidden == "a queue"
+
+
+def test_only_the_window_asked_about_decides_whether_it_is_censored() -> None:
+    assert flagged(1.0, 0.0, 0.0).is_censored(180.0)
+    assert not flagged(1.0, 0.0, 0.0).is_censored(120.0)
+
+
+def test_a_history_without_flags_is_nowhere_censored() -> None:
+    plain = DemandHistory(0.0, 60.0, frozen(np.zeros((3, 3))), Trust.FRESH)
+    assert not plain.is_censored(600.0)
+    np.testing.assert_array_equal(plain.flags, np.zeros(3))
+
+
+def test_the_first_rows_keep_their_flags() -> None:
+    first = flagged(1.0, 0.0, 1.0).first_rows(2)
+    assert (len(first.values), first.end) == (2, 120.0)
+    np.testing.assert_array_equal(first.flags, [1.0, 0.0])

@@ -53,6 +53,9 @@ def _families(engine: EngineMetrics, model: str, names: dict[str, str]) -> Itera
     success = CounterMetricFamily("vllm:request_success", "vllm:request_success", labels=[*label, "finished_reason"])
     success.add_metric([*value, "stop"], engine.finished)
     yield success
+    answers = CounterMetricFamily("http_requests", "http_requests", labels=["handler", "method", "status"])
+    answers.add_metric(["/v1/completions", "POST", "2xx"], engine.finished)
+    yield answers
     for name, histogram in {
         "vllm:time_to_first_token_seconds": engine.ttft,
         "vllm:request_time_per_output_token_seconds": engine.tpot,

@@ -88,7 +88,10 @@ def _against_best(cells: Sequence[Cell], seed: int) -> dict[str, dict[str, Any]]
 
 
 def compared_pairs(pairs: Sequence[tuple[Cell, Cell]], score: str, seed: int) -> dict[str, Any]:
-    """The first of each pair against the second, on their common origins."""
+    """The first of each pair against the second, on their common origins; no interval where a cell has only figures."""
+    if not all(cell["by_origin"] for pair in pairs for cell in pair):
+        found = [one["figures"][score] / other["figures"][score] for one, other in pairs]
+        return {"ratio": geometric_mean(found), "low": np.nan, "high": np.nan, "p": {}, "series": len(pairs)}
     one = [np.asarray(cell["by_origin"][score]) for cell, _ in pairs]
     other = [np.asarray(cell["by_origin"][score]) for _, cell in pairs]
     at = [np.asarray(cell["at_s"]) for cell, _ in pairs]

@@ -15,7 +15,7 @@ from typing import Any
 from foretide.forecaster.evaluate.baselines.missing import needs
 from foretide.forecaster.evaluate.baselines.pooled import Pooled
 from foretide.forecaster.evaluate.baselines.simple import SIMPLE
-from foretide.forecaster.evaluate.baselines.tiers import TIERS
+from foretide.forecaster.evaluate.baselines.tiers import SHIPPED, TIERS
 from foretide.forecaster.evaluate.model import Model
 
 
@@ -32,6 +32,8 @@ class Entry:
     learns: bool = False
     simple: bool = False
     """A rule without a model: the best of these is the bar."""
+    tier: bool = False
+    """A tier of the ladder, alone: the pool should be no worse than the best of these."""
     heavy: bool = False
     """Takes minutes per series: not part of `all`, only of `everything`."""
 
@@ -66,12 +68,13 @@ def _network(name: str) -> Callable[[], Model]:
 
 
 def _with_network() -> Model:
-    return Pooled("pooled-with-flow", calibrated=True, learned=_network("flow"))
+    return Pooled("pooled-with-flow", learned=_network("flow"))
 
 
+NETWORK = Entry(SHIPPED.name, lambda: SHIPPED)
 POOLS = (
     Entry("pooled", Pooled),
-    Entry("pooled-calibrated", lambda: Pooled("pooled-calibrated", calibrated=True)),
+    Entry("pooled-uncalibrated", lambda: Pooled("pooled-uncalibrated", calibrated=False)),
     Entry("pooled-with-flow", _with_network, learns=True, heavy=True),
 )
 LEARNERS = (
@@ -85,18 +88,19 @@ LEARNERS = (
     Entry("gaussian-head", _network("gaussian-head"), learns=True, heavy=True),
     _learner("deepar", "deep", "Gluon", "gluonts[torch]"),
     _learner("patchtst", "deep", "Gluon", "gluonts[torch]"),
-    _learner("nhits", "deep", "Nhits", "neuralforecast"),
+    _learner("nhits", "nhits", "Nhits", "neuralforecast"),
 )
 
 
 def _entries() -> dict[str, Entry]:
     rules = [Entry(rule.name, lambda rule=rule: rule, simple=True) for rule in SIMPLE]  # type: ignore[misc]
-    tiers = [Entry(tier.name, lambda tier=tier: tier) for tier in TIERS]  # type: ignore[misc]
-    return {entry.name: entry for entry in [*rules, *tiers, *POOLS, *LEARNERS]}
+    tiers = [Entry(tier.name, lambda tier=tier: tier, tier=True) for tier in TIERS]  # type: ignore[misc]
+    return {entry.name: entry for entry in [*rules, *tiers, NETWORK, *POOLS, *LEARNERS]}
 
 
 ENTRIES = _entries()
 SIMPLE_NAMES = tuple(entry.name for entry in ENTRIES.values() if entry.simple)
+TIER_NAMES = tuple(entry.name for entry in ENTRIES.values() if entry.tier)
 
 
 def chosen(names: str) -> list[Entry]:

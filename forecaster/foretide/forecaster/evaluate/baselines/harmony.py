@@ -13,7 +13,9 @@ indicators beyond Fisher's; elsewhere all have level 1. Levels follow the indica
 shifted by one, because its loader moves `load` to the end.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -60,15 +62,38 @@ class Harmony:
 
     def fit(self, *, series: Series, rows: int, horizon: int, context: int, seed: int) -> Fitted:
         """Adam with the rate halved each epoch, squared error, the epoch with the best newest rows kept."""
-        context = min(context, LONGEST)
         device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
-        torch.manual_seed(seed)
-        levels = tuple(LEVELS.get(column, 1) for column in series.columns) + (1,) * MARKS
-        network = Network(context=context, horizon=horizon, levels=levels).to(device)
-        windows, targets = _examples(series, rows, horizon, context)
-        held = max(1, round(VALIDATED * len(windows)))
-        _train(network, (windows[:-held], targets[:-held]), (windows[-held:], targets[-held:]), self.epochs)
-        return _Trained(network, context, self.coupled)
+        learned = replace(series, values=series.values[:rows])
+        network = _learned(_Lesson(learned, horizon, min(context, LONGEST), seed, self.epochs, device))
+        return _Trained(network, min(context, LONGEST), self.coupled)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """All that a training depends on. Both readings of the method ask for the same one."""
+
+    series: Series = field(compare=False)
+    horizon: int
+    context: int
+    seed: int
+    epochs: int
+    device: str
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        told = f"{self.series.columns} {self.series.start_s} {self.series.step_s}".encode()
+        object.__setattr__(self, "digest", sha256(told + self.series.values.tobytes()).hexdigest())
+
+
+@lru_cache(maxsize=8)
+def _learned(lesson: _Lesson) -> "Network":
+    torch.manual_seed(lesson.seed)
+    levels = tuple(LEVELS.get(column, 1) for column in lesson.series.columns) + (1,) * MARKS
+    network = Network(context=lesson.context, horizon=lesson.horizon, levels=levels).to(lesson.device)
+    windows, targets = _examples(lesson.series, lesson.horizon, lesson.context)
+    held = max(1, round(VALIDATED * len(windows)))
+    _train(network, (windows[:-held], targets[:-held]), (windows[-held:], targets[-held:]), lesson.epochs)
+    return network
 
 
 class Network(nn.Module):
@@ -173,9 +198,9 @@ def _perceptron(size: int, last: nn.Module) -> nn.Module:
     )  # fmt: skip
 
 
-def _examples(series: Series, rows: int, horizon: int, context: int) -> tuple[Tensor, Tensor]:
-    """Every window of the first `rows` rows: (W, context, N + 4) and targets (W, H, N)."""
-    seen = _with_marks(replace(series, values=series.values[:rows])).astype(np.float32)
+def _examples(series: Series, horizon: int, context: int) -> tuple[Tensor, Tensor]:
+    """Every window of the rows: (W, context, N + 4) and targets (W, H, N)."""
+    rows, seen = len(series.values), _with_marks(series).astype(np.float32)
     starts = np.arange(context, rows - horizon + 1)
     if len(starts) < 2:
         raise ValueError(f"{rows} rows hold no two windows of {context} + {horizon} rows")

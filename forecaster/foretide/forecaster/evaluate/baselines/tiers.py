@@ -1,27 +1,34 @@
-"""Each tier of the ladder alone, so that what the pool adds can be seen; `ets` is one of them.
+"""Each tier of the ladder alone, so that what the pool adds can be seen, and the network that ships, alone.
 
-The tiers are the shipped code with the bounds that the ladder puts on their paths. Where a tier has nothing to say yet,
-the naive rule stands in for it.
+The tiers are the shipped code with the bounds that the ladder puts on their paths, shown what the ladder is shown.
+Where a tier has nothing to say yet, the naive rule stands in for it.
 
-What is NOT promised: dependence between indicators; tiers are asked one by one here, as for `pooled`.
+`shipped-network` is the pre-trained network as it is served, by onnxruntime: it saw no row of these series.
+
+What is NOT promised: dependence between indicators where there are more than three.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator, default_rng
 
-from foretide.forecaster.ets import DampedTrend
+from foretide.forecaster.evaluate.baselines.asked import history_at, targets_of
+from foretide.forecaster.evaluate.baselines.missing import needs
 from foretide.forecaster.evaluate.baselines.simple import naive
-from foretide.forecaster.evaluate.baselines.windows import filled
+from foretide.forecaster.evaluate.baselines.windows import DAY_S, filled
 from foretide.forecaster.evaluate.model import Fitted, Series
-from foretide.forecaster.evaluate.pooled import history_at
+from foretide.forecaster.ladder import own_tiers
+from foretide.forecaster.network import shipped
+from foretide.forecaster.network.pool import Pool
+from foretide.forecaster.network.session import opened
+from foretide.forecaster.network.tier import NetworkTier
 from foretide.forecaster.past import Indices, past_of
-from foretide.forecaster.persistence import PersistenceBootstrap
-from foretide.forecaster.seasonal import SeasonalWindows
 from foretide.forecaster.tier import Tier, ceiling
-from foretide.policies.flow import REQUESTS, Floats
+from foretide.policies.flow import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,34 +49,42 @@ class _Asked:
     opened: Callable[[], Tier]
 
     def paths(self, *, series: Series, origins: Indices, horizon: int, count: int, seed: int) -> Floats:
-        """Joint paths (O, count, horizon, N); a fresh tier for each call."""
-        columns = [
-            self._one(replace(series, values=series.values[:, [index]]), origins, horizon, count, seed + index)
-            for index in range(series.values.shape[1])
-        ]
-        return np.stack(columns, axis=3)
-
-    def _one(self, series: Series, origins: Indices, horizon: int, count: int, seed: int) -> Floats:
-        tier = self.opened()
-        drawn = [
-            _drawn(tier, series, origin, (count, horizon), default_rng([abs(seed), origin]))
-            for origin in origins.tolist()
-        ]
-        return np.stack(drawn)
+        """Joint paths (O, count, horizon, N); a fresh tier for each call and target."""
+        drawn = np.empty((len(origins), count, horizon, series.values.shape[1]))
+        for index, columns in enumerate(targets_of(series.values.shape[1])):
+            tier = self.opened()
+            for place, origin in enumerate(origins.tolist()):
+                rng = default_rng([abs(seed) + index, origin])
+                drawn[place][:, :, columns] = _drawn(
+                    tier, series, columns, origin=origin, horizon=horizon, count=count, rng=rng
+                )
+        return drawn
 
 
-def _drawn(tier: Tier, series: Series, origin: int, shape: tuple[int, int], rng: Generator) -> Floats:
-    """Bounded paths of `shape` (count, horizon) for one origin."""
-    past, (count, horizon) = past_of(history_at(series, [0], origin)), shape
+def _drawn(
+    tier: Tier, series: Series, columns: tuple[int, ...], *, origin: int, horizon: int, rng: Generator, count: int
+) -> Floats:
+    """Bounded paths (count, horizon, n) of a target's n indicators for one origin."""
+    past = past_of(history_at(series, columns, origin))
     paths = tier.paths(past=past, horizon=horizon, count=count, rng=rng) if past.count else None
     if paths is None or not np.isfinite(paths).all():
-        stand_in = naive(filled(series.values[:origin]), horizon, count, rng)[:, :, 0]
-        return np.asarray(np.maximum(stand_in, 0.0), dtype=np.float64)
-    return np.asarray(np.clip(paths, 0.0, ceiling(past, horizon))[:, :, REQUESTS], dtype=np.float64)
+        return np.maximum(naive(filled(series.values[:origin][:, columns]), horizon, count, rng), 0.0)
+    return np.asarray(np.clip(paths, 0.0, ceiling(past, horizon))[:, :, : len(columns)], dtype=np.float64)
 
 
-TIERS = (
-    Alone("ets", DampedTrend),
-    Alone("tier-level-bootstrap", lambda: PersistenceBootstrap(smoothing=0.3, name="level-bootstrap")),
-    Alone("tier-seasonal-windows", SeasonalWindows),
-)
+@cache
+def _heads() -> Pool:
+    """The heads that ship, checked. Raises NotInstalled where there is no onnxruntime."""
+    (folder,) = shipped.__path__
+    with needs("shipped-network", "onnxruntime"):
+        return Pool([opened(Path(folder), head) for head in ("replica", "node")])
+
+
+def _tier(place: int) -> Alone:
+    """The tier at this place of a ladder, under the name that its column of a table has."""
+    name = own_tiers(season_s=DAY_S)[place].name
+    return Alone(name if name == "ets" else f"tier-{name}", lambda: own_tiers(season_s=DAY_S)[place])
+
+
+TIERS = tuple(_tier(place) for place in range(len(own_tiers(season_s=DAY_S))))
+SHIPPED = Alone("shipped-network", lambda: NetworkTier(_heads(), "series"))
