@@ -10,6 +10,7 @@ asks for.
 
 import io
 import logging
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -151,12 +152,14 @@ def _bare(model: Any) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporter's warnings that libraries are missing which nothing here needs."""
+    """Without the exporter's warnings: of libraries that nothing here needs, of names of axes, of its own future."""
     logger = logging.getLogger("torch.onnx")
     before = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logger.setLevel(before)
 
