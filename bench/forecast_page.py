@@ -90,7 +90,8 @@ def _whole(against: Mapping[str, Any]) -> dict[str, Any]:
 def section(name: str, title: str, told: Told, cells: Sequence[Told], left_out: Sequence[Told]) -> list[str]:
     """A family: what was asked beside what was reached, and every model against the best rule."""
     against = told["against_best_simple"]
-    asked = targets.fisher(cells) if name == "fisher" else targets.ratios(_whole(against))
+    asked = targets.fisher(cells) if name == "fisher" else targets.ratios(_whole(against)) if name in LONG else []
+    asked = asked or targets.zero_shot(cells)
     pools, bands = targets.worst_of_pools(cells), targets.bands(cells)
     parts = [
         [f'<a id="{name}"></a>', f"## {title}"],

@@ -62,28 +62,41 @@ def fisher(cells: Sequence[Cell]) -> list[str]:
 
 def worst_of_pools(cells: Sequence[Cell]) -> list[str]:
     """Each pool against the best tier alone, by CRPS, series by series."""
-    table: dict[str, dict[str, float]] = {}
-    for cell in cells:
-        table.setdefault(cell["model"], {})[cell["group"]] = float(cell["figures"]["crps"])
     lines = []
     for pool in POOLS:
         tiers = (*TIER_NAMES, "flow") if pool == "pooled-with-flow" else TIER_NAMES
-        best = best_of(table, tiers)
-        told = {
-            group: (score / best[group][1], best[group][0])
-            for group, score in table.get(pool, {}).items()
-            if group in best
-        }
+        told = _against_tiers(cells, pool, tiers, "crps")
         if told:
-            missed = sum(ratio > WORST for ratio, _ in told.values())
-            each = ", ".join(
-                _marked(f"{group} {ratio:.3f} ({tier})", ratio <= WORST)
-                for group, (ratio, tier) in sorted(told.items())
-            )
-            lines.append(
-                f"- `{pool}` at most {WORST} x the best tier: {len(told) - missed} of {len(told)} series. {each}."
-            )
+            kept = sum(ratio <= WORST for ratio, _ in told.values())
+            each = ", ".join(_told(group, found, WORST) for group, found in told.items())
+            lines.append(f"- `{pool}` at most {WORST} x the best tier: {kept} of {len(told)} series. {each}.")
     return lines
+
+
+def zero_shot(cells: Sequence[Cell]) -> list[str]:
+    """The network that ships, which saw no row of these series, against the best tier alone, series by series."""
+    lines = []
+    for score, words in (("crps", "CRPS"), ("decision_cost", "decision cost")):
+        told = _against_tiers(cells, "shipped-network", TIER_NAMES, score)
+        if told:
+            each = ", ".join(_told(group, found, 1.0) for group, found in told.items())
+            lines.append(f"- `shipped-network`, zero-shot, {words} over the best tier's: {each}.")
+    return lines
+
+
+def _against_tiers(cells: Sequence[Cell], model: str, tiers: Sequence[str], score: str) -> dict[str, tuple[float, str]]:
+    """By series: the model's score over that of the best tier there, and that tier's name."""
+    table: dict[str, dict[str, float]] = {}
+    for cell in cells:
+        table.setdefault(cell["model"], {})[cell["group"]] = float(cell["figures"][score])
+    best = best_of(table, tiers)
+    own = table.get(model, {})
+    return {group: (own[group] / best[group][1], best[group][0]) for group in sorted(own) if group in best}
+
+
+def _told(group: str, found: tuple[float, str], bound: float) -> str:
+    ratio, tier = found
+    return _marked(f"{group} {ratio:.3f} ({tier})", fine=ratio <= bound)
 
 
 def bands(cells: Sequence[Cell]) -> list[str]:
@@ -96,11 +109,11 @@ def bands(cells: Sequence[Cell]) -> list[str]:
     ):
         if cell["model"] in shown:
             figures = cell["figures"]
-            inside = {name: low <= round(figures[name], 4) <= high for name, (low, high) in BANDS.items()}
+            inside = {name: low <= round(figures[name], 3) <= high for name, (low, high) in BANDS.items()}
             missed += not all(inside.values())
-            told = [_marked(f"{figures[name]:.3f}", inside[name]) for name in ("coverage80", "coverage95")]
+            told = [_marked(f"{figures[name]:.3f}", fine=inside[name]) for name in ("coverage80", "coverage95")]
             low, high = exceeded_interval(cell)
-            peak = _marked(f"{figures['peak_q95_exceeded']:.1%}", inside["peak_q95_exceeded"])
+            peak = _marked(f"{figures['peak_q95_exceeded']:.1%}", fine=inside["peak_q95_exceeded"])
             lines.append(_row([cell["group"], cell["model"], *told, f"{peak} ({low:.1%} to {high:.1%})"]))
     return lines if len(lines) > 2 else []
 
@@ -131,14 +144,14 @@ def _versus(against: Against, ours: str, rival: str) -> str:
     if ours not in against or rival not in against:
         return ""
     found = [against[ours][score]["ratio"] / against[rival][score]["ratio"] for score in ("crps", "decision_cost")]
-    return " / ".join(_marked(f"{ratio:.2f}", ratio < 1) for ratio in found)
+    return " / ".join(_marked(f"{ratio:.2f}", fine=ratio < 1) for ratio in found)
 
 
 def _against(value: float, bound: float, digits: int = 3) -> str:
     return f"{value:.{digits}f} {'met' if value <= bound else '**missed**'}"
 
 
-def _marked(words: str, fine: bool) -> str:
+def _marked(words: str, *, fine: bool) -> str:
     return words if fine else f"**{words}**"
 
 

@@ -17,7 +17,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from foretide.cli.problems import BadInput
 from foretide.cli.replay import Format, writable
 from foretide.cli.training import head_of, needs_training, settings_of, trained, workload_of
-from foretide.policies.flow import INDICATORS
 
 if TYPE_CHECKING:
     from foretide.forecaster.network.examples import Workload
@@ -43,7 +42,7 @@ def train_command(  # noqa: PLR0913 (every option of the command is an argument)
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the network and the run's state.")],
     columns: Annotated[
         str, typer.Option("--columns", metavar="A,B,C", help="Requests, prompt and output tokens, each per second.")
-    ] = ",".join(INDICATORS),
+    ] = "requests,prompt_tokens,output_tokens",
     time_unit: Annotated[
         str, typer.Option("--time-unit", metavar="UNIT", help="Of a numeric time: s, min, h, d.")
     ] = "",
@@ -81,6 +80,7 @@ def _start(start: str) -> Path | None:
 def _workload(path: Path, time: str, columns: str, unit: str, schema: "Schema") -> "Workload":
     """The file's one series on the head's grid. Raises BadInput."""
     from foretide.forecaster.evaluate.read import BadSeries, read_series
+    from foretide.policies.flow import INDICATORS
 
     names = tuple(name.strip() for name in columns.split(",") if name.strip())
     if len(names) != len(INDICATORS):
@@ -95,12 +95,16 @@ def _workload(path: Path, time: str, columns: str, unit: str, schema: "Schema") 
 
 
 def _shown(workload: "Workload", schema: "Schema", settings: Any, start: Path | None, out: Path) -> "Tuned":
+    """Trains under a bar where somebody watches, else with a line per check."""
+    console = Console(stderr=True)
     shown = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*shown, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*shown, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("training", total=settings.steps)
 
         def report(step: int, loss: float, score: float) -> None:
             progress.update(bar, completed=step, description=f"loss {loss:.3f}  score {score:.3f}")
+            if not console.is_terminal:
+                typer.echo(f"step {step} of {settings.steps}: loss {loss:.3f}, score {score:.3f}", err=True)
 
         return trained(workload, schema, settings, start=start, out=out, state=out / STATE, report=report)
 

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 import yaml
 from rich.console import Console
@@ -133,6 +132,8 @@ def _target(name: str, text: str, percentile: float) -> "LatencyTarget":
 
 
 def _lengths(path: Path | None, prompt: float | None, output: float | None) -> tuple["Tokens", "Tokens"]:
+    import numpy as np
+
     from foretide.simulator.lengths import output_lengths, prompt_lengths
     from foretide.simulator.requests import read_requests
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from foretide.cli.problems import BadInput
-from foretide.policies.flow import Floats
 
 if TYPE_CHECKING:
     from foretide.forecaster.network.examples import Workload
     from foretide.forecaster.network.schema import Schema
     from foretide.forecaster.network.train import Settings
     from foretide.forecaster.network.tune import Tuned
+    from foretide.policies.flow import Floats
 
 NEEDED = ("torch", "nflows", "safetensors", "onnx", "onnxscript")
 INSTALL = "install the extra: pip install 'foretide[train]'"
@@ -47,7 +47,7 @@ def settings_of(*, steps: int, batch: int, rate: float, seed: int) -> "Settings"
     return Settings(steps=steps, batch=batch, rate=rate, seed=seed, check_every=every, check_windows=HELD)
 
 
-def workload_of(name: str, values: Floats, *, step_s: float, start_s: float, schema: "Schema") -> "Workload":
+def workload_of(name: str, values: "Floats", *, step_s: float, start_s: float, schema: "Schema") -> "Workload":
     """Demand (T, 3) on the head's grid. Raises BadInput where its step does not divide the head's."""
     from foretide.forecaster.network.examples import Workload
     from foretide.forecaster.network.features import regrid

@@ -58,8 +58,9 @@ def asked(file, out, *more):
 
 def test_train_writes_a_network_that_is_served_and_says_so(file, tmp_path, capsys):
     out = tmp_path / "out"
-    code, told, _ = said(capsys, *asked(file, out, "--steps", "20", "--batch", "32", "-o", "json"))
+    code, told, shown = said(capsys, *asked(file, out, "--steps", "20", "--batch", "32", "-o", "json"))
     assert code == 0
+    assert [line.split(":")[0] for line in shown.splitlines()][-2:] == ["step 18 of 20", "step 20 of 20"]
     outcome = json.loads(told)
     assert outcome["after"] < outcome["before"]
     assert outcome["card"] == str(out / "node.json")

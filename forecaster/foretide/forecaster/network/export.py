@@ -9,7 +9,9 @@ asks for.
 """
 
 import io
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -123,20 +125,33 @@ def graph_of(network: Network) -> bytes:
     tensors = (*(torch.from_numpy(arrays[name]) for name in names), torch.from_numpy(noise))
     batch, paths = torch.export.Dim("batch", min=1, max=4096), torch.export.Dim("paths", min=1, max=4096)
     shapes = tuple([{0: batch}] * len(names) + [{0: batch, 1: paths}])
-    program = torch.onnx.export(
-        _Exported(network, names).eval(),
-        tensors,
-        dynamo=True,
-        input_names=[*names, "noise"],
-        output_names=["paths"],
-        dynamic_shapes=(shapes,),
-        opset_version=OPSET,
-        external_data=False,
-        verbose=False,
-    )
+    with _quiet():
+        program = torch.onnx.export(
+            _Exported(network, names).eval(),
+            tensors,
+            dynamo=True,
+            input_names=[*names, "noise"],
+            output_names=["paths"],
+            dynamic_shapes=(shapes,),
+            opset_version=OPSET,
+            external_data=False,
+            verbose=False,
+        )
     buffer = io.BytesIO()
     program.save(buffer)
     return buffer.getvalue()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's warnings that libraries are missing which nothing here needs."""
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def run(graph: bytes, arrays: Arrays, noise: NDArray[np.float32]) -> NDArray[np.float32]:
