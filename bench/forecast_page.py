@@ -32,15 +32,16 @@ def write_page() -> None:
     """Writes the page anew from what the tables hold."""
     found = {family.name: kept(family.name) for family in FAMILIES}
     told = {name: summary(cells) for name, (cells, _) in found.items() if cells}
-    lines = [HEAD, *in_short(told)]
+    asked = summary([cell for name in ASKED for cell in found[name][0]])["against_best_simple"]
+    lines = [HEAD, *in_short(told, _whole(asked))]
     for family in FAMILIES:
         if family.name in told:
             lines += ["", *section(family.name, family.title, told[family.name], *found[family.name])]
     PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def in_short(told: Mapping[str, Told]) -> list[str]:
-    """The best of each family, and the libraries' networks against ours."""
+def in_short(told: Mapping[str, Told], asked: Mapping[str, Any]) -> list[str]:
+    """The best of each family, what the issue asks over several, and the libraries' networks against ours."""
     lines = [
         "## In short",
         "",
@@ -50,6 +51,7 @@ def in_short(told: Mapping[str, Told]) -> list[str]:
     for name, each in told.items():
         against = each["against_best_simple"]
         lines.append(f"| [{name}](#{name}) | {' | '.join(_best(against, score) for score in SCORES)} |")
+    lines += ["", f"Over the series of {' and '.join(ASKED)} together:", "", *targets.ratios(asked)]
     rivals = targets.libraries(
         {name: _whole(each["against_best_simple"]) for name, each in told.items() if name in LONG}
     )
@@ -66,6 +68,7 @@ def in_short(told: Mapping[str, Told]) -> list[str]:
 SCORES = ("crps", "wql", "decision_cost")
 EARLIER = " †"
 """Marks a model whose losses over time were not kept: its ratios have no interval."""
+ASKED = ("minute-15", "servegen-36")
 LONG = ("fisher", "minute-15", "minute-30", "servegen-36")
 """Families whose models see the whole past."""
 
@@ -83,7 +86,7 @@ def _best(against: Mapping[str, Any], score: str) -> str:
 
 def _whole(against: Mapping[str, Any]) -> dict[str, Any]:
     """The models that ran on every series of the family: only their means can be compared."""
-    most = max(found["crps"]["series"] for found in against.values())
+    most = max((found["crps"]["series"] for found in against.values()), default=0)
     return {model: found for model, found in against.items() if found["crps"]["series"] == most}
 
 
