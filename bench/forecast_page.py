@@ -135,7 +135,7 @@ def _folded(lines: Sequence[str]) -> list[str]:
     if not lines:
         return []
     return [
-        f"<details><summary>Calibration per series and model, with intervals</summary>",
+        "<details><summary>Calibration per series and model, with intervals</summary>",
         "",
         *lines,
         "",
