@@ -14,7 +14,7 @@ from foretide.forecaster.evaluate.relative import RESAMPLES, best_of
 
 OURS = ("pooled", "pooled-uncalibrated", "pooled-with-flow", "flow", "shipped-network")
 POOLS = ("pooled", "pooled-uncalibrated", "pooled-with-flow")
-LIBRARIES = ("deepar", "patchtst", "nhits")
+LIBRARIES = ("deepar", "deepar-defaults", "patchtst", "patchtst-defaults", "nhits", "nhits-defaults")
 WQL, COST, WORST = 0.82, 0.75, 1.02
 FISHER_CRPS, FISHER_MSE = 0.059, 0.0415
 BANDS = {"coverage80": (0.78, 0.82), "coverage95": (0.94, 0.96), "peak_q95_exceeded": (0.04, 0.06)}
