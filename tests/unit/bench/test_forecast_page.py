@@ -65,6 +65,9 @@ def test_a_pool_worse_than_its_best_tier_is_named(tables: Path) -> None:
 def test_a_band_that_is_missed_is_bold_and_its_interval_is_told() -> None:
     lines = targets.bands([cell_of(row_of(each)) for each in CELLS])
     assert lines[2] == "| a | pooled | 0.800 | 0.950 | 5.0% (5.0% to 5.0%) |"
+    assert targets.missed(CELLS) == [
+        "- `pooled` keeps all three bands of calibration on 1 of 2 series. Missed: b (80 %, peak)."
+    ]
     assert lines[3] == "| b | pooled | **0.830** | 0.950 | **6.1%** (6.1% to 6.1%) |"
 
 
