@@ -1,7 +1,7 @@
 """The fast pass: how many replicas the live backlog asks for. It only ever adds.
 
-How many requests run is not looked at: how many a replica may run depends on their lengths, and a limit that was measured
-with other lengths once ordered a thousand replicas for nothing.
+How many requests run is not looked at: how many a replica may run depends on their lengths, and a limit that was
+measured with other lengths once ordered a thousand replicas for nothing.
 
 What is NOT promised: relief before a cold start is over. A queue that will be gone by then orders nothing.
 """

@@ -289,5 +289,5 @@ def test_decisions_are_the_same_for_the_same_evidence() -> None:
 
 
 def test_however_many_run_only_what_waits_is_relieved() -> None:
-    """How many requests may run in a replica depends on their lengths; a limit from other lengths ordered for nothing."""
+    """How many a replica may run depends on their lengths; a limit from other lengths ordered for nothing."""
     assert relieve(evidence(backlog=replace(BACKLOG, waiting=0.0, running=7000.0))).desired == 3
