@@ -1,7 +1,7 @@
 """docs/benchmarks/forecast-ablation.md: what each part of the network earns, per series, with intervals.
 
     python bench/forecast_ablation.py run [--series A,B] [--variants A,B] [--seeds N] [--steps N]
-    python bench/forecast_ablation.py page
+    python bench/forecast_ablation.py page [--steps N]
 
 A variant is the network of `forecast evaluate` with one part changed. It is fitted once per seed on the rows before the
 validation part; what it scores on the validation part decides whether the part is on. The test part is not looked at.
@@ -82,7 +82,7 @@ def run(options):
         for variant in options.variants.split(",")
     ]
     for group, variant, seed in places:
-        path = OUT / f"{group}--{variant}--{seed}.json"
+        path = OUT / f"{group}--{variant}--{options.steps}--{seed}.json"
         if path.exists():
             continue
         cell = fitted_once(group, variant, seed, options.steps)
@@ -113,13 +113,13 @@ def ratio(cells, groups, variant, part, score):
     return f"{found.ratio:.3f} ({found.low:.3f}-{found.high:.3f})"
 
 
-def page():
+def page(steps):
     cells = {}
-    for path in sorted(OUT.glob("*.json")):
+    for path in sorted(OUT.glob(f"*--{steps}--*.json")):
         cell = json.loads(path.read_text(encoding="utf-8"))
         cells.setdefault((cell["group"], cell["variant"]), []).append(cell)
     every = [cell for part in cells.values() for cell in part]
-    seeds, steps = len({cell["seed"] for cell in every}), sorted({cell["steps"] for cell in every})
+    seeds = len({cell["seed"] for cell in every})
     seconds = {
         name: float(np.mean([cell["fit_seconds"] for cell in every if cell["variant"] == name]))
         for name in dict.fromkeys(cell["variant"] for cell in every)
@@ -131,8 +131,8 @@ def page():
         "Written by `python bench/forecast_ablation.py page`; do not edit.",
         "",
         "Losses of the changed network over those of the one that `forecast evaluate` calls `flow`: above 1, the change costs;",
-        f"below 1, it pays. Geometric means over series, 95 % intervals from resampled blocks, means over {seeds} seeds,",
-        f"{' and '.join(map(str, steps))} steps of training, one member, {PATHS} paths, about {ORIGINS} origins per part. Fitted once, on the rows before the",
+        f"below 1, it pays. Geometric means over series, 95 % intervals from resampled blocks, {seeds} seed(s),",
+        f"{steps} steps of training, one member, {PATHS} paths, about {ORIGINS} origins per part. Fitted once, on the rows before the",
         "validation part, and scored on it. The test part was not looked at. So short a training tells which part earns",
         "something early, not what it would earn at the steps of `forecast evaluate` or of the shipped networks.",
         "",
@@ -160,7 +160,7 @@ def main():
     if options.what == "run":
         run(options)
     else:
-        page()
+        page(options.steps)
 
 
 if __name__ == "__main__":
