@@ -15,11 +15,13 @@ import numpy as np
 from foretide.forecaster.evaluate import tally as tallies
 from foretide.forecaster.evaluate.baselines.catalogue import Entry
 from foretide.forecaster.evaluate.model import Fitted, Series
-from foretide.forecaster.evaluate.protocol import DAY_S, Protocol, looks_ahead, scaled
+from foretide.forecaster.evaluate.protocol import DAY_S, Protocol, looks_ahead, scaled, unit_of
 from foretide.forecaster.evaluate.scores import pit_histogram
 from foretide.forecaster.past import Indices
 from foretide.policies.flow import Floats
 
+Unit = tuple[Floats, Floats] | None
+"""Zero and width (N,) that bring a model's paths into the unit that is scored; None where they are in it."""
 SHOWN = 3
 """Origins whose fan is kept for a figure."""
 FAN = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
@@ -34,6 +36,8 @@ class _Run:
     """One seed of one model on one series, and what it took."""
 
     series: Series
+    """As the model is shown it."""
+    unit: Unit
     entry: Entry
     protocol: Protocol
     seed: int
@@ -68,7 +72,7 @@ class _Run:
             raise ValueError(f"paths have shape {paths.shape}, not {expected}")
         if not np.isfinite(paths).all():
             raise ValueError("paths are not finite")
-        return paths
+        return paths if self.unit is None else np.asarray((paths - self.unit[0]) / self.unit[1], dtype=np.float64)
 
 
 def compared(*, series: Series, entry: Entry, protocol: Protocol) -> dict[str, Any]:
@@ -78,9 +82,13 @@ def compared(*, series: Series, entry: Entry, protocol: Protocol) -> dict[str, A
     """
     origins = protocol.origins(len(series.values))
     train, _, _ = protocol.split(len(series.values))
-    unit = scaled(series, train=train, scale=protocol.scale)
-    error = tallies.seasonal_error(unit.values[:train], season=round(DAY_S / series.step_s))
-    runs = [_run(unit, entry, protocol, origins, seed) for seed in range(protocol.seeds if entry.learns else 1)]
+    scored = scaled(series, train=train, scale=protocol.scale)
+    error = tallies.seasonal_error(scored.values[:train], season=round(DAY_S / series.step_s))
+    unit = unit_of(series, train=train, scale=protocol.scale) if entry.demand else None
+    seeds = range(protocol.seeds if entry.learns else 1)
+    runs = [_Run(series if entry.demand else scored, unit, entry, protocol, seed) for seed in seeds]
+    for run in runs:
+        _go(run, scored, origins)
     return {"group": series.group, "model": entry.name} | _told(runs, error) | _timed(series, origins)
 
 
@@ -117,21 +125,20 @@ def _timed(series: Series, origins: Indices) -> dict[str, Any]:
     }
 
 
-def _run(series: Series, entry: Entry, protocol: Protocol, origins: Indices, seed: int) -> _Run:
+def _go(run: _Run, scored: Series, origins: Indices) -> None:
     """Every fit of one seed, in order of time."""
-    run = _Run(series, entry, protocol, seed)
+    entry, protocol, seed = run.entry, run.protocol, run.seed
     shown = origins[np.linspace(0, len(origins) - 1, SHOWN + 2).round().astype(int)[1:-1]].tolist()
     turns = protocol.turns(origins) if entry.learns else [(protocol.turns(origins)[0][0], origins)]
     for turn, (rows, served) in enumerate(turns):
         fitted = run.fitted(rows)
         paths = run.asked(fitted, served)
         if turn == seed == 0:
-            _check(fitted, series, protocol, served)
-        actual = tallies.outcomes(series.values, origins=served, horizon=protocol.horizon)
+            _check(fitted, run.series, protocol, served)
+        actual = tallies.outcomes(scored.values, origins=served, horizon=protocol.horizon)
         run.tally.add(paths=paths, actual=actual, seed=seed)
         placed = [(place, origin) for place, origin in enumerate(served.tolist()) if origin in shown]
         run.fans += [_fan(origin, paths[place], actual[place]) for place, origin in placed]
-    return run
 
 
 def _check(fitted: Fitted, series: Series, protocol: Protocol, served: Indices) -> None:
