@@ -108,6 +108,17 @@ def unit_of(series: Series, *, train: int, scale: Scale) -> tuple[Floats, Floats
     return zero, np.where(width > 0, width, 1.0)
 
 
+def lift_of(series: Series, *, train: int, scale: Scale) -> Floats:
+    """What to add to the scaled series (N,) for zero to be zero again; nothing where training rows do not vary.
+
+    An indicator that does not vary has no width, so that its unit is that of the file, and it stays at zero.
+    """
+    zero, width = unit_of(series, train=train, scale=scale)
+    rows = series.values[:train]
+    varies = _over_rows(np.nanmax, rows) > _over_rows(np.nanmin, rows)
+    return np.where(varies, zero / width, 0.0)
+
+
 def _over_rows(function: Callable[..., Floats], rows: Floats) -> Floats:
     """The function per indicator, 0 for one without a value."""
     known = np.where(np.isfinite(rows).any(axis=0), rows, 0.0)

@@ -7,7 +7,7 @@ What is NOT promised: times that mean something on a busy machine.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,11 @@ import numpy as np
 from foretide.forecaster.evaluate import tally as tallies
 from foretide.forecaster.evaluate.baselines.catalogue import Entry
 from foretide.forecaster.evaluate.model import Fitted, Series
-from foretide.forecaster.evaluate.protocol import DAY_S, Protocol, looks_ahead, scaled, unit_of
+from foretide.forecaster.evaluate.protocol import DAY_S, Protocol, lift_of, looks_ahead, scaled
 from foretide.forecaster.evaluate.scores import pit_histogram
 from foretide.forecaster.past import Indices
 from foretide.policies.flow import Floats
 
-Unit = tuple[Floats, Floats] | None
-"""Zero and width (N,) that bring a model's paths into the unit that is scored; None where they are in it."""
 SHOWN = 3
 """Origins whose fan is kept for a figure."""
 FAN = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
@@ -36,8 +34,8 @@ class _Run:
     """One seed of one model on one series, and what it took."""
 
     series: Series
-    """As the model is shown it."""
-    unit: Unit
+    """As the model is shown it: `lift` (N,) above what is scored."""
+    lift: Floats
     entry: Entry
     protocol: Protocol
     seed: int
@@ -72,7 +70,7 @@ class _Run:
             raise ValueError(f"paths have shape {paths.shape}, not {expected}")
         if not np.isfinite(paths).all():
             raise ValueError("paths are not finite")
-        return paths if self.unit is None else np.asarray((paths - self.unit[0]) / self.unit[1], dtype=np.float64)
+        return np.asarray(paths - self.lift, dtype=np.float64) if self.lift.any() else paths
 
 
 def compared(*, series: Series, entry: Entry, protocol: Protocol) -> dict[str, Any]:
@@ -84,9 +82,9 @@ def compared(*, series: Series, entry: Entry, protocol: Protocol) -> dict[str, A
     train, _, _ = protocol.split(len(series.values))
     scored = scaled(series, train=train, scale=protocol.scale)
     error = tallies.seasonal_error(scored.values[:train], season=round(DAY_S / series.step_s))
-    unit = unit_of(series, train=train, scale=protocol.scale) if entry.demand else None
-    seeds = range(protocol.seeds if entry.learns else 1)
-    runs = [_Run(series if entry.demand else scored, unit, entry, protocol, seed) for seed in seeds]
+    lift = lift_of(series, train=train, scale=protocol.scale) if entry.demand else np.zeros(series.values.shape[1])
+    shown = replace(scored, values=scored.values + lift)
+    runs = [_Run(shown, lift, entry, protocol, seed) for seed in range(protocol.seeds if entry.learns else 1)]
     for run in runs:
         _go(run, scored, origins)
     return {"group": series.group, "model": entry.name} | _told(runs, error) | _timed(series, origins)

@@ -35,7 +35,7 @@ class Entry:
     tier: bool = False
     """A tier of the ladder, alone: the pool should be no worse than the best of these."""
     demand: bool = False
-    """Forecasts demand, which is never negative: it is shown the file's unit, whatever the unit that is scored."""
+    """Forecasts demand, which is never negative: it is shown zero as zero, whatever the unit that is scored."""
     heavy: bool = False
     """Takes minutes per series: not part of `all`, only of `everything`."""
 
