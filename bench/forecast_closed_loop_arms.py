@@ -224,11 +224,6 @@ def no_fast_pass(bench: Bench) -> Bench:
     return replace(bench, scenario=replace(bench.scenario, pace=pace))
 
 
-def no_crowding(bench: Bench) -> Bench:
-    """The fast pass sees what waits, and not how many run."""
-    return replace(bench, service=replace(bench.service, capacity=replace(bench.service.capacity, concurrency=0.0)))
-
-
 def quick_down(bench: Bench) -> Bench:
     behavior = replace(bench.scenario.behavior, down=QUICK_DOWN)
     return replace(bench, scenario=replace(bench.scenario, behavior=behavior))
@@ -243,9 +238,7 @@ ARMS = (
     Arm("network", "the ladder with the shipped network as a learned tier", RISK, at_risk(with_network), "ladder"),
     Arm("uncalibrated", "the ladder without its calibration", RISK, at_risk(uncalibrated), "ladder"),
     Arm("ladder-no-fast-pass", "the ladder, plans alone", RISK, at_risk(ladder, no_fast_pass), "ladder"),
-    Arm("ladder-no-crowding", "the ladder, fast pass on queues alone", RISK, at_risk(ladder, no_crowding), "ladder"),
     Arm("perfect-no-fast-pass", "perfect forecast, plans alone", HEADROOM, with_hindsight(no_fast_pass), "perfect"),
-    Arm("perfect-no-crowding", "perfect, fast pass on queues alone", HEADROOM, with_hindsight(no_crowding), "perfect"),
     Arm("perfect-quick-down", "perfect forecast, no slow descent", HEADROOM, with_hindsight(quick_down), "perfect"),
 )
 
@@ -256,6 +249,8 @@ def gone(bench: Bench, value: float) -> tuple[Bench, Autoscaler]:
 
 
 BEFORE = (
+    Arm("ladder-crowding-before", "the ladder with the crowding rule that the fast pass had", RISK, gone),
+    Arm("perfect-crowding-before", "perfect forecast with that rule", HEADROOM, gone),
     Arm("ladder-before", "the ladder before its regression tier and calibration by default", RISK, gone),
     Arm("calibrated-before", "that ladder with its calibration", RISK, gone),
     Arm("network-before", "that ladder with the shipped network", RISK, gone),

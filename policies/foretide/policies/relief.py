@@ -1,19 +1,17 @@
-"""The fast pass: how many replicas the live backlog and the running batches ask for. It only ever adds.
+"""The fast pass: how many replicas the live backlog asks for. It only ever adds.
+
+How many requests run is not looked at: how many a replica may run depends on their lengths, and a limit that was
+measured with other lengths once ordered a thousand replicas for nothing.
 
 What is NOT promised: relief before a cold start is over. A queue that will be gone by then orders nothing.
 """
 
-from math import ceil
-
 from foretide.policies.accepted_risk import fewest
 from foretide.policies.ahead import recent_work
-from foretide.policies.flow import Backlog, Evidence, Trust
+from foretide.policies.flow import Evidence, Trust
 
 NOTICEABLE_S = 1.0
 """A backlog of less than this much work per ready replica is the ordinary breathing of a batch, not a queue."""
-
-CROWDED = 0.9
-"""Share of a replica's concurrency at its limit from which on its batches are too full."""
 
 
 def relief_count(evidence: Evidence) -> tuple[int, str]:
@@ -21,10 +19,6 @@ def relief_count(evidence: Evidence) -> tuple[int, str]:
     backlog, pool, service = evidence.backlog, evidence.pool, evidence.service
     if backlog is None or backlog.waiting is None or backlog.trust not in (Trust.FRESH, Trust.PARTIAL):
         return pool.desired, "the live backlog could not be read"
-    crowded = _crowded(evidence, backlog)
-    if crowded > pool.desired:
-        each = service.capacity.concurrency
-        return crowded, f"{backlog.running:.0f} requests run, {each:.0f} per replica are the most that keep the promise"
     queued = backlog.waiting * service.waiting_work_s
     if queued <= NOTICEABLE_S * max(1, pool.ready):
         return pool.desired, f"{backlog.waiting:.0f} requests wait, which the running replicas absorb"
@@ -34,11 +28,3 @@ def relief_count(evidence: Evidence) -> tuple[int, str]:
     wanted = min(wanted, max(pool.max_replicas, pool.desired))
     text = f"{backlog.waiting:.0f} requests wait: {queued:.0f} replica-seconds of work beside the arrivals"
     return max(wanted, pool.desired), text
-
-
-def _crowded(evidence: Evidence, backlog: Backlog) -> int:
-    """Replicas over which the running requests would have to be spread; batches grow long before a queue forms."""
-    each = CROWDED * evidence.service.capacity.concurrency
-    if backlog.running is None or each <= 0 or backlog.running <= each * evidence.pool.ready:
-        return 0
-    return min(ceil(backlog.running / each), max(evidence.pool.max_replicas, evidence.pool.desired))

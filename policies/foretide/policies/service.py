@@ -43,9 +43,6 @@ class CapacityTable:
     """How fast misses grow beyond the limit: at a load of (1 + x) limits, exp(steepness x) times as many requests miss
     as the objective allows. 0 = unknown: then every overload breaks it."""
 
-    concurrency: float = 0.0
-    """Requests that run in one replica when it carries its limit; 0 = unknown."""
-
     def total(self, replicas: int) -> float:
         """Work/s that `replicas` carry together; 0 for none."""
         if replicas <= 0:

@@ -164,7 +164,6 @@ def measure_capacity(
         tuple(float(load) for load in rising),
         tuple(binding),
         measured.steepness(each),
-        measured.concurrency(each),
     )
     if kept is not None:
         _keep(kept, asdict(table))
@@ -206,14 +205,6 @@ class _Measurement:
         at_limit, beyond = (max(self._misses(size, load * factor).values()) for factor in (1.0, 1.0 + OVERLOAD))
         growth = float(np.log(max(beyond, 1e-3) / max(at_limit, 1e-3))) / OVERLOAD
         return min(max(growth, GENTLEST), STEEPEST)
-
-    def concurrency(self, each: list[float]) -> float:
-        """Requests in one replica at its limit, by Little's law; 0 when infeasible."""
-        size, load = self._judged_at(each)
-        if load <= 0:
-            return 0.0
-        latency = float(np.nanmean(self._outcome(size, load).e2e_s))
-        return load / self.mean_work * latency
 
     def _judged_at(self, each: list[float]) -> tuple[int, float]:
         """The pool size, and its load, on which the neighbourhood of the limit is measured."""
@@ -273,7 +264,6 @@ def _read(path: Path) -> CapacityTable | None:
             tuple(kept["per_replica"]),
             tuple(kept["binding"]),
             kept["steepness"],
-            kept["concurrency"],
         )
     except (KeyError, TypeError):
         return None

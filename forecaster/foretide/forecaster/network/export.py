@@ -10,6 +10,7 @@ asks for.
 
 import io
 import logging
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -137,19 +138,28 @@ def graph_of(network: Network) -> bytes:
             external_data=False,
             verbose=False,
         )
+    _bare(program.model)
     buffer = io.BytesIO()
     program.save(buffer)
     return buffer.getvalue()
 
 
+def _bare(model: Any) -> None:
+    """Takes the exporter's notes out: a third of the file, among them the paths of whoever exported it."""
+    for part in (model, model.graph, *model.graph):
+        part.metadata_props.clear()
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporter's warnings that libraries are missing which nothing here needs."""
+    """Without the exporter's warnings: of libraries that nothing here needs, of names of axes, of its own future."""
     logger = logging.getLogger("torch.onnx")
     before = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logger.setLevel(before)
 

@@ -180,7 +180,8 @@ def _schema(series: Series, horizon: int, context: int, transform: Transform) ->
 
 
 CONFIG = Config(attention=False, layers=2)
-"""Two couplings and no attention: on a validation part of Fisher as good as four with it, in a third of the time."""
+"""Two couplings and no attention: on a validation part of Fisher they had a CRPS of .071 after 37 s of training, four
+with attention .079 after 93 s. Longer training with attention was not compared."""
 SETTINGS = Settings(
     steps=350, batch=64, rate=3e-3, warmup=0.1, paths=4, check_every=50, check_paths=32, check_windows=512
 )

@@ -31,6 +31,8 @@ def silent(step: int, loss: float, score: float) -> None:
     """Reports nothing."""
 
 
+AT_ONCE = 128
+"""Windows that a check answers in one pass; it bounds what the knots of their splines take."""
 JITTER = 0.02
 """Scales by which outcomes are jittered: counts and constants have no density (dequantisation)."""
 
@@ -143,7 +145,7 @@ def _checked(network: Network, check: Batch, settings: Settings) -> float:
     generator = torch.Generator(device=actual_all.device).manual_seed(settings.seed)
     scores = []
     with torch.no_grad():
-        for rows in torch.arange(len(actual_all), device=actual_all.device).split(512):
+        for rows in torch.arange(len(actual_all), device=actual_all.device).split(AT_ONCE):
             arrays = {name: array[rows] for name, array in check.items()}
             actual = arrays.pop("actual")
             noise = torch.randn(

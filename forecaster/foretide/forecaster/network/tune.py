@@ -23,7 +23,7 @@ from foretide.forecaster.network.schema import Schema
 from foretide.forecaster.network.train import Report, Settings, fit, score_of, silent
 
 HELD_BACK = 0.2
-MOST = 20_000
+MOST = 6_000
 """Training windows; of a longer history they are spread evenly."""
 FEWEST, FEWEST_HELD = 200, 50
 """Windows to learn from and to judge by, below which chance would decide."""

@@ -120,3 +120,9 @@ def test_a_weight_that_16_bits_do_not_hold_is_refused_by_name(tmp_path):
     with pytest.raises(TooLarge, match="restless"):
         write(network, tmp_path, name="small", data=(SOURCE,), judge=lambda _: {})
     assert not list(tmp_path.iterdir())
+
+
+def test_the_graph_does_not_tell_where_it_was_made():
+    raw = graph_of(shaken())
+    assert b".py" not in raw
+    assert b"stack_trace" not in raw
