@@ -91,16 +91,32 @@ def harmony(protocol: Protocol) -> Protocol:
 
 
 def scaled(series: Series, *, train: int, scale: Scale) -> Series:
-    """The series in the unit that is scored; a scale of zero is taken as one, as scikit-learn's MinMaxScaler does."""
-    if scale is Scale.UNIT:
-        return series
+    """The series in the unit that is scored."""
+    zero, width = unit_of(series, train=train, scale=scale)
+    return replace(series, values=(series.values - zero) / width)
+
+
+def unit_of(series: Series, *, train: int, scale: Scale) -> tuple[Floats, Floats]:
+    """Zero and width (N,) of that unit; a width of zero is taken as one, as scikit-learn's MinMaxScaler does."""
     rows = series.values[:train]
+    zero, width = np.zeros(rows.shape[1]), np.ones(rows.shape[1])
     if scale is Scale.MINMAX:
-        low = _over_rows(np.nanmin, rows)
-        width = _over_rows(np.nanmax, rows) - low
-    else:
-        low, width = np.zeros(rows.shape[1]), _over_rows(np.nanmean, np.abs(rows))
-    return replace(series, values=(series.values - low) / np.where(width > 0, width, 1.0))
+        zero = _over_rows(np.nanmin, rows)
+        width = _over_rows(np.nanmax, rows) - zero
+    elif scale is Scale.MEAN:
+        width = _over_rows(np.nanmean, np.abs(rows))
+    return zero, np.where(width > 0, width, 1.0)
+
+
+def lift_of(series: Series, *, train: int, scale: Scale) -> Floats:
+    """What to add to the scaled series (N,) for zero to be zero again; nothing where training rows do not vary.
+
+    An indicator that does not vary has no width, so that its unit is that of the file, and it stays at zero.
+    """
+    zero, width = unit_of(series, train=train, scale=scale)
+    rows = series.values[:train]
+    varies = _over_rows(np.nanmax, rows) > _over_rows(np.nanmin, rows)
+    return np.where(varies, zero / width, 0.0)
 
 
 def _over_rows(function: Callable[..., Floats], rows: Floats) -> Floats:

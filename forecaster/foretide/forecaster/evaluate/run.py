@@ -7,7 +7,7 @@ What is NOT promised: times that mean something on a busy machine.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from foretide.forecaster.evaluate import tally as tallies
 from foretide.forecaster.evaluate.baselines.catalogue import Entry
 from foretide.forecaster.evaluate.model import Fitted, Series
-from foretide.forecaster.evaluate.protocol import DAY_S, Protocol, looks_ahead, scaled
+from foretide.forecaster.evaluate.protocol import DAY_S, Protocol, lift_of, looks_ahead, scaled
 from foretide.forecaster.evaluate.scores import pit_histogram
 from foretide.forecaster.past import Indices
 from foretide.policies.flow import Floats
@@ -34,6 +34,8 @@ class _Run:
     """One seed of one model on one series, and what it took."""
 
     series: Series
+    """As the model is shown it: `lift` (N,) above what is scored."""
+    lift: Floats
     entry: Entry
     protocol: Protocol
     seed: int
@@ -68,7 +70,7 @@ class _Run:
             raise ValueError(f"paths have shape {paths.shape}, not {expected}")
         if not np.isfinite(paths).all():
             raise ValueError("paths are not finite")
-        return paths
+        return np.asarray(paths - self.lift, dtype=np.float64) if self.lift.any() else paths
 
 
 def compared(*, series: Series, entry: Entry, protocol: Protocol) -> dict[str, Any]:
@@ -78,9 +80,13 @@ def compared(*, series: Series, entry: Entry, protocol: Protocol) -> dict[str, A
     """
     origins = protocol.origins(len(series.values))
     train, _, _ = protocol.split(len(series.values))
-    unit = scaled(series, train=train, scale=protocol.scale)
-    error = tallies.seasonal_error(unit.values[:train], season=round(DAY_S / series.step_s))
-    runs = [_run(unit, entry, protocol, origins, seed) for seed in range(protocol.seeds if entry.learns else 1)]
+    scored = scaled(series, train=train, scale=protocol.scale)
+    error = tallies.seasonal_error(scored.values[:train], season=round(DAY_S / series.step_s))
+    lift = lift_of(series, train=train, scale=protocol.scale) if entry.demand else np.zeros(series.values.shape[1])
+    shown = replace(scored, values=scored.values + lift)
+    runs = [_Run(shown, lift, entry, protocol, seed) for seed in range(protocol.seeds if entry.learns else 1)]
+    for run in runs:
+        _go(run, scored, origins)
     return {"group": series.group, "model": entry.name} | _told(runs, error) | _timed(series, origins)
 
 
@@ -117,21 +123,20 @@ def _timed(series: Series, origins: Indices) -> dict[str, Any]:
     }
 
 
-def _run(series: Series, entry: Entry, protocol: Protocol, origins: Indices, seed: int) -> _Run:
+def _go(run: _Run, scored: Series, origins: Indices) -> None:
     """Every fit of one seed, in order of time."""
-    run = _Run(series, entry, protocol, seed)
+    entry, protocol, seed = run.entry, run.protocol, run.seed
     shown = origins[np.linspace(0, len(origins) - 1, SHOWN + 2).round().astype(int)[1:-1]].tolist()
     turns = protocol.turns(origins) if entry.learns else [(protocol.turns(origins)[0][0], origins)]
     for turn, (rows, served) in enumerate(turns):
         fitted = run.fitted(rows)
         paths = run.asked(fitted, served)
         if turn == seed == 0:
-            _check(fitted, series, protocol, served)
-        actual = tallies.outcomes(series.values, origins=served, horizon=protocol.horizon)
+            _check(fitted, run.series, protocol, served)
+        actual = tallies.outcomes(scored.values, origins=served, horizon=protocol.horizon)
         run.tally.add(paths=paths, actual=actual, seed=seed)
         placed = [(place, origin) for place, origin in enumerate(served.tolist()) if origin in shown]
         run.fans += [_fan(origin, paths[place], actual[place]) for place, origin in placed]
-    return run
 
 
 def _check(fitted: Fitted, series: Series, protocol: Protocol, served: Indices) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from foretide.forecaster.evaluate.baselines.simple import SIMPLE
 from foretide.forecaster.evaluate.model import Series
-from foretide.forecaster.evaluate.protocol import Part, Protocol, Scale, harmony, looks_ahead, scaled
+from foretide.forecaster.evaluate.protocol import Part, Protocol, Scale, harmony, lift_of, looks_ahead, scaled, unit_of
 from foretide.forecaster.past import Indices
 from foretide.policies.flow import Floats
 
@@ -74,6 +74,16 @@ def test_a_constant_or_unknown_indicator_keeps_its_numbers_finite(series: Made) 
     still = replace(series(rows=100), values=values, columns=("a", "b", "c"))
     for scale in Scale:
         assert np.isfinite(scaled(still, train=60, scale=scale).values[:, :2]).all()
+
+
+def test_lifted_zero_is_zero_again_and_what_never_varied_stays_there(series: Made) -> None:
+    values = np.column_stack([50.0 + np.arange(100) % 9, np.full(100, 2e9)])
+    given = replace(series(rows=100), values=values, columns=("a", "b"))
+    for scale in Scale:
+        zero, width = unit_of(given, train=60, scale=scale)
+        lifted = scaled(given, train=60, scale=scale).values + lift_of(given, train=60, scale=scale)
+        assert lifted[:, 0] == pytest.approx(values[:, 0] / width[0])
+        assert lifted[:, 1] == pytest.approx((values[:, 1] - zero[1]) / width[1])
 
 
 class _Peeks:

@@ -7,7 +7,7 @@ import pytest
 
 from foretide.forecaster.evaluate.baselines.catalogue import ENTRIES, Entry
 from foretide.forecaster.evaluate.model import Fitted, Series
-from foretide.forecaster.evaluate.protocol import Protocol
+from foretide.forecaster.evaluate.protocol import Protocol, Scale
 from foretide.forecaster.evaluate.run import LooksAhead, compared
 from foretide.forecaster.past import Indices
 from foretide.policies.flow import Floats
@@ -104,3 +104,30 @@ def test_who_looks_ahead_gets_no_score(series: Made) -> None:
 def test_paths_that_are_not_finite_are_refused(series: Made) -> None:
     with pytest.raises(ValueError, match="paths are not finite"):
         compared(series=series(rows=1000), entry=entry(broken=float("nan")), protocol=TERMS)
+
+
+def test_a_forecaster_of_demand_is_shown_demand_and_scored_in_the_protocols_unit(series: Made) -> None:
+    """Scaled by its training rows, demand below all of them would be negative: no demand at all."""
+    given = series(rows=1000)
+    falling = replace(given, values=given.values + np.linspace(900, 100, 1000)[:, None])
+    terms = replace(TERMS, scale=Scale.MINMAX)
+    shown: list[float] = []
+
+    @dataclass(frozen=True)
+    class Last:
+        name: str = "last"
+
+        def fit(self, *, series: Series, rows: int, horizon: int, context: int, seed: int) -> Fitted:
+            return self
+
+        def paths(self, *, series: Series, origins: Indices, horizon: int, count: int, seed: int) -> Floats:
+            shown.append(float(series.values.min()))
+            rows = series.values[origins - 1]
+            return np.repeat(np.repeat(rows[:, None, None], count, axis=1), horizon, axis=2)
+
+    cells = [
+        compared(series=falling, entry=Entry("last", Last, demand=demand), protocol=terms) for demand in (True, False)
+    ]
+    assert min(shown) < 0 < max(shown)
+    for score in ("crps", "mse", "wql", "coverage80", "energy"):
+        assert cells[0]["figures"][score] == pytest.approx(cells[1]["figures"][score], rel=1e-9)

@@ -34,6 +34,8 @@ class Entry:
     """A rule without a model: the best of these is the bar."""
     tier: bool = False
     """A tier of the ladder, alone: the pool should be no worse than the best of these."""
+    demand: bool = False
+    """Forecasts demand, which is never negative: it is shown zero as zero, whatever the unit that is scored."""
     heavy: bool = False
     """Takes minutes per series: not part of `all`, only of `everything`."""
 
@@ -71,11 +73,11 @@ def _with_network() -> Model:
     return Pooled("pooled-with-flow", learned=_network("flow"))
 
 
-NETWORK = Entry(SHIPPED.name, lambda: SHIPPED)
+NETWORK = Entry(SHIPPED.name, lambda: SHIPPED, demand=True)
 POOLS = (
-    Entry("pooled", Pooled),
-    Entry("pooled-uncalibrated", lambda: Pooled("pooled-uncalibrated", calibrated=False)),
-    Entry("pooled-with-flow", _with_network, learns=True, heavy=True),
+    Entry("pooled", Pooled, demand=True),
+    Entry("pooled-uncalibrated", lambda: Pooled("pooled-uncalibrated", calibrated=False), demand=True),
+    Entry("pooled-with-flow", _with_network, learns=True, heavy=True, demand=True),
 )
 LEARNERS = (
     Entry("flair", _named("library", "Flair", "flaircast", name="flair"), heavy=True),
@@ -94,7 +96,7 @@ LEARNERS = (
 
 def _entries() -> dict[str, Entry]:
     rules = [Entry(rule.name, lambda rule=rule: rule, simple=True) for rule in SIMPLE]  # type: ignore[misc]
-    tiers = [Entry(tier.name, lambda tier=tier: tier, tier=True) for tier in TIERS]  # type: ignore[misc]
+    tiers = [Entry(tier.name, lambda tier=tier: tier, tier=True, demand=True) for tier in TIERS]  # type: ignore[misc]
     return {entry.name: entry for entry in [*rules, *tiers, NETWORK, *POOLS, *LEARNERS]}
 
 
