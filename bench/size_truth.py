@@ -21,7 +21,7 @@ from foretide.policies.flow import LatencyTarget, Objective
 from foretide.simulator.lengths import output_lengths, prompt_lengths
 from foretide.simulator.profiles import Deployment, find_profile
 from foretide.simulator.score import met
-from foretide.simulator.size import Asked, Floor, simulated, size
+from foretide.simulator.size import Asked, chosen, measured, simulated, work_each
 
 PLACES = (
     ("Llama-3.1-8B", "H100", 1, 20.0),
@@ -65,24 +65,21 @@ def holds(asked: Asked, replicas: int) -> tuple[bool, float]:
 def judged(seed: int, rng: Generator, cache: Path) -> dict[str, Any]:
     """One point: the load is drawn so that 1 to 16 replicas are needed by the table."""
     asked = point(seed)
-    first = size(asked, cache=cache)
-    if isinstance(first, Floor):
-        return {"seed": seed, "floor": first.reached}
-    rate = float(rng.uniform(0.5, 16.0)) / first.work
+    service = measured(asked, cache=cache)
+    rate = float(rng.uniform(0.5, 16.0)) / work_each(asked, service)
     asked = replace(asked, rate=rate)
-    found = size(asked, cache=cache)
-    if isinstance(found, Floor) or found.replicas > MOST:
-        return {"seed": seed, "floor": {}}
-    chosen = found.replicas
-    kept, worst = holds(asked, chosen)
-    smallest = chosen
+    _, count = chosen(asked, service)
+    if count > MOST:
+        return {"seed": seed}
+    kept, worst = holds(asked, count)
+    smallest = count
     if kept:
         while smallest > 1 and holds(asked, smallest - 1)[0]:
             smallest -= 1
     else:
         while smallest < MOST and not holds(asked, smallest)[0]:
             smallest += 1
-    return {"seed": seed, "rate": rate, "chosen": chosen, "smallest": smallest, "misses_over_allowed": worst}
+    return {"seed": seed, "rate": rate, "chosen": count, "smallest": smallest, "misses_over_allowed": worst}
 
 
 def tally(rows: list[dict[str, Any]]) -> str:

@@ -15,7 +15,6 @@ from foretide.policies.flow import REQUESTS, DemandForecast, Floats, Objective
 from foretide.policies.words import explain
 from foretide.simulator.fleet import Observation
 from foretide.simulator.run import Asked, Run
-from foretide.simulator.score import required_joint
 
 PAST_S = 3600.0
 MOST_SAID = 240
@@ -135,7 +134,7 @@ def frame_of(watched: tuple[Watched, ...], *, title: str) -> Frame:
         expected=watched[0].expected(at),
         ahead=_quantiles(forecast),
         ahead_s=forecast.horizon if forecast else 4 * scenario.pace.step_s,
-        promised=required_joint(scenario.objective),
+        promised=scenario.objective.required_joint(),
         glances=tuple(one.glance() for one in watched),
     )
 

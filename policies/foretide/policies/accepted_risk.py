@@ -36,13 +36,24 @@ def smallest_count(evidence: Evidence, ahead: Ahead, accepted: float) -> int:
     The newest measured demand is a floor: a forecast may only add to what is already needed.
     """
     asked_now = recent_work(evidence.history, evidence.service)
-    capacity = evidence.service.capacity
+    return fewest_within(
+        ahead, evidence.service.capacity, accepted, most=evidence.pool.max_replicas, asked_now=asked_now
+    )
+
+
+def fewest_within(ahead: Ahead, capacity: CapacityTable, accepted: float, *, most: int, asked_now: float = 0.0) -> int:
+    """Fewest replicas with an accepted risk that also carry `asked_now` work/s; `most` + 1 if none do."""
 
     def enough(count: int) -> bool:
         carried = capacity.total(count)
         return carried >= asked_now and violation_probability(ahead, capacity, count) <= accepted + 1e-9
 
-    return fewest(enough, most=evidence.pool.max_replicas)
+    return fewest(enough, most=most)
+
+
+def fewest_carrying(work: float, capacity: CapacityTable, *, most: int) -> int:
+    """Fewest replicas that carry `work` per second; `most` + 1 if none do."""
+    return fewest(lambda count: capacity.total(count) >= work, most=most)
 
 
 def fewest(enough: Callable[[int], bool], *, most: int) -> int:

@@ -53,9 +53,13 @@ def ahead_of(evidence: Evidence, forecast: DemandForecast) -> Ahead:
 
 def speed_draws(service: ServiceModel, count: int) -> Floats:
     """`count` equally likely slow-down factors, in an order that has nothing to do with the paths' order."""
-    quantiles = (np.arange(count) + 0.5) / count
-    draws = np.exp(service.log_speed_mean + service.log_speed_sd * ndtri(quantiles))
+    draws = np.exp(service.log_speed_mean + service.log_speed_sd * even_normals(count))
     return np.asarray(np.random.default_rng(count).permutation(draws), dtype=np.float64)
+
+
+def even_normals(count: int) -> Floats:
+    """`count` equally likely values of a standard normal, ascending."""
+    return np.asarray(ndtri((np.arange(count) + 0.5) / count), dtype=np.float64)
 
 
 def recent_work(history: DemandHistory, service: ServiceModel) -> float:

@@ -41,6 +41,10 @@ class Objective:
         named = {"ttft": self.ttft, "tpot": self.tpot, "e2e": self.e2e}
         return {name: target for name, target in named.items() if target is not None}
 
+    def required_joint(self) -> float:
+        """The joint attainment that the promise amounts to: the strictest declared percentile."""
+        return max(target.percentile for target in self.declared().values()) / 100
+
 
 class ScalingSelect(StrEnum):
     MAX = "Max"

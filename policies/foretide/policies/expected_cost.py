@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from foretide.policies.ahead import Ahead
-from foretide.policies.flow import CapacityTable, Costs, Evidence, Floats
+from foretide.policies.flow import CapacityTable, Evidence, Floats
 
 USUAL_STEEPNESS = 20.0
 """Where the capacity table does not know its own."""
@@ -52,14 +52,14 @@ def count_by_cost(evidence: Evidence, ahead: Ahead) -> int:
 
 def hourly_cost(evidence: Evidence, ahead: Ahead, replicas: int, *, miss: float, gpu_hour: float) -> float:
     """Expected cost per hour of so many replicas at these prices."""
-    allowed = 1.0 - max(target.percentile for target in evidence.objective.declared().values()) / 100
+    allowed = 1.0 - evidence.objective.required_joint()
     missed = HOUR_S * expected_misses(ahead, evidence.service.capacity, replicas, allowed=allowed)
     return gpu_hour * evidence.pool.gpus_per_replica * replicas + miss * missed
 
 
 def cost_told(evidence: Evidence, ahead: Ahead, replicas: int) -> float | None:
     """Expected cost per hour at the owner's prices; None where the objective names none."""
-    costs: Costs | None = evidence.objective.costs
+    costs = evidence.objective.costs
     if costs is None:
         return None
     return hourly_cost(evidence, ahead, replicas, miss=costs.violation, gpu_hour=costs.gpu_hour)

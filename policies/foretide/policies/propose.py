@@ -7,7 +7,7 @@ What is NOT promised: that the chosen count is cheap to reach. Speed of change b
 
 import numpy as np
 
-from foretide.policies.accepted_risk import count_by_risk, fewest, violation_probability
+from foretide.policies.accepted_risk import count_by_risk, fewest_carrying, violation_probability
 from foretide.policies.ahead import Ahead, ahead_of, planning_horizon, recent_work
 from foretide.policies.expected_cost import cost_told, count_by_cost
 from foretide.policies.flow import Evidence, Proposal, Reason, ReasonCode, Risk
@@ -45,8 +45,8 @@ def settled(evidence: Evidence) -> bool:
 
 def needed_now(evidence: Evidence) -> int:
     """Fewest replicas that carry the newest measured demand; maxReplicas + 1 if none do."""
-    work, capacity = recent_work(evidence.history, evidence.service), evidence.service.capacity
-    return fewest(lambda count: capacity.total(count) >= work, most=evidence.pool.max_replicas)
+    work = recent_work(evidence.history, evidence.service)
+    return fewest_carrying(work, evidence.service.capacity, most=evidence.pool.max_replicas)
 
 
 def _risk(evidence: Evidence, ahead: Ahead, replicas: int) -> Risk:

@@ -6,7 +6,7 @@ measured with other lengths once ordered a thousand replicas for nothing.
 What is NOT promised: relief before a cold start is over. A queue that will be gone by then orders nothing.
 """
 
-from foretide.policies.accepted_risk import fewest
+from foretide.policies.accepted_risk import fewest_carrying
 from foretide.policies.ahead import recent_work
 from foretide.policies.flow import Evidence, Trust
 
@@ -24,7 +24,7 @@ def relief_count(evidence: Evidence) -> tuple[int, str]:
         return pool.desired, f"{backlog.waiting:.0f} requests wait, which the running replicas absorb"
     lead = evidence.cold_start.quantile(0.5)
     work = recent_work(evidence.history, service) + queued / max(lead, evidence.history.step)
-    wanted = fewest(lambda count: service.capacity.total(count) >= work, most=pool.max_replicas)
+    wanted = fewest_carrying(work, service.capacity, most=pool.max_replicas)
     wanted = min(wanted, max(pool.max_replicas, pool.desired))
     text = f"{backlog.waiting:.0f} requests wait: {queued:.0f} replica-seconds of work beside the arrivals"
     return max(wanted, pool.desired), text

@@ -77,14 +77,14 @@ def service_model(
         progress=progress,
     )
     work = measure_weights(deployment, objective, prompts, outputs, seed=seed, cache=cache) or derived
-    ratio = _mean_work(work, prompts, outputs) / _mean_work(derived, prompts, outputs)
+    ratio = mean_work(work, prompts, outputs) / mean_work(derived, prompts, outputs)
     profile = deployment.profile
     return ServiceModel(
         work=work,
         capacity=replace(capacity, per_replica=tuple(each * ratio for each in capacity.per_replica)),
         source=f"simulated {profile.model} on {profile.gpu} x {profile.tp}, step times {profile.provenance}",
         log_speed_sd=log_speed_sd,
-        waiting_work_s=_mean_work(work, prompts, outputs),
+        waiting_work_s=mean_work(work, prompts, outputs),
     )
 
 
@@ -176,7 +176,7 @@ class _Measurement:
     ) -> None:
         self._deployment, self._objective, self._seed = deployment, objective, seed
         self._prompts, self._outputs = prompts, outputs
-        self.mean_work = _mean_work(work_per_unit(deployment, objective, prompts, outputs), prompts, outputs)
+        self.mean_work = mean_work(work_per_unit(deployment, objective, prompts, outputs), prompts, outputs)
 
     def largest_load(self, size: int, smaller: float | None) -> tuple[float, str]:
         """Work/s per replica, and the objective that broke first just above it; 0 where none is light enough."""
@@ -233,14 +233,18 @@ class _Measurement:
         picks = rng.integers(0, len(self._prompts), count)
         rate = load * size / self.mean_work
         trace = RequestTrace(frozen(np.cumsum(gaps) / rate), self._prompts[picks], self._outputs[picks])
-        fleet = Fleet(
-            deployment=self._deployment, trace=trace, replicas=size, cold_start=StartTier(1.0, 0.0), seed=self._seed
-        )
-        fleet.advance(float("inf"))
-        return fleet.outcome()
+        return served(self._deployment, trace, size, seed=self._seed)
 
 
-def _mean_work(work: WorkPerUnit, prompts: Tokens, outputs: Tokens) -> float:
+def served(deployment: Deployment, trace: RequestTrace, replicas: int, *, seed: int) -> RequestOutcome:
+    """What becomes of a trace on a pool that nobody scales."""
+    fleet = Fleet(deployment=deployment, trace=trace, replicas=replicas, cold_start=StartTier(1.0, 0.0), seed=seed)
+    fleet.advance(float("inf"))
+    return fleet.outcome()
+
+
+def mean_work(work: WorkPerUnit, prompts: Tokens, outputs: Tokens) -> float:
+    """Work of one request with mean lengths."""
     return float(work.of(np.array([1.0, prompts.mean(), outputs.mean()])))
 
 

@@ -22,7 +22,7 @@ from foretide.simulator.autoscaler import Choice, View
 from foretide.simulator.right_sizing import cheapest
 from foretide.simulator.rivals import demand_rows
 from foretide.simulator.run import LAG_S, Bench, PolicyRun, Progress, run_policy
-from foretide.simulator.score import attainment, required_joint
+from foretide.simulator.score import attainment
 
 NAME = "oracle"
 BIN_S = 30.0
@@ -85,7 +85,7 @@ class _Search:
         self._bench = bench
         self._progress = progress
         self._done = 0
-        self._required = required_joint(bench.scenario.objective)
+        self._required = bench.scenario.objective.required_joint()
         rows = demand_rows(bench.trace, start=0.0, end=bench.duration_s + BIN_S, step=BIN_S)
         capacity, most = bench.service.capacity, bench.scenario.max_replicas
         self._work = bench.service.work.of(rows)

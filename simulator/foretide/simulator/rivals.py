@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from foretide.policies.accepted_risk import fewest_carrying
 from foretide.policies.flow import (
     OUTPUT_TOKENS,
     PROMPT_TOKENS,
@@ -65,7 +66,7 @@ def demand_rows(trace: RequestTrace, *, start: float, end: float, step: float) -
 
 def fewest_for(work: float, *, capacity: CapacityTable, most: int) -> int:
     """The smallest count, at least 1 and at most `most`, that carries `work` per second."""
-    return next((count for count in range(1, most) if capacity.total(count) >= work), most)
+    return min(max(1, fewest_carrying(work, capacity, most=most)), most)
 
 
 def minutes_of_work(trace: RequestTrace, *, work: WorkPerUnit) -> Floats:

@@ -73,11 +73,6 @@ def attainment(*, outcome: Outcome, objective: Objective) -> dict[str, float | N
     return shares | {"joint": _share(jointly(flags))}
 
 
-def required_joint(objective: Objective) -> float:
-    """The joint attainment that the promise amounts to: the strictest declared percentile."""
-    return max(target.percentile for target in objective.declared().values()) / 100
-
-
 def window_attainment(*, outcome: Outcome, objective: Objective) -> float | None:
     """Share of the windows with at least one arrival in which every declared percentile holds."""
     index = (outcome.arrival_s // objective.window_s).astype(np.int64)

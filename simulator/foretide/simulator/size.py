@@ -13,13 +13,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.random import default_rng
-from scipy.special import ndtri
 
-from foretide.policies.accepted_risk import fewest, violation_probability
-from foretide.policies.ahead import Ahead, speed_draws
+from foretide.policies.accepted_risk import fewest_within, violation_probability
+from foretide.policies.ahead import Ahead, even_normals, speed_draws
 from foretide.policies.flow import Floats, Objective, ServiceModel, frozen
-from foretide.simulator.capacity import LIGHTEST, service_model
-from foretide.simulator.fleet import Fleet, StartTier
+from foretide.simulator.capacity import LIGHTEST, mean_work, served, service_model
 from foretide.simulator.ledger import RequestOutcome
 from foretide.simulator.profiles import Deployment
 from foretide.simulator.requests import RequestTrace, Tokens
@@ -87,7 +85,25 @@ def size(
     asked: Asked, *, cache: Path | None = None, progress: Callable[[float], None] | None = None
 ) -> "Sized | Floor":
     """The fewest replicas for a demand, or the hardware's floor where none keep the promise at any load."""
-    service = service_model(
+    service = measured(asked, cache=cache, progress=progress)
+    if service.capacity.total(asked.most) <= 0:
+        return _floor(asked)
+    ahead, wanted = chosen(asked, service)
+    around = [count for count in (wanted - 1, wanted, wanted + 1) if 1 <= count <= asked.most]
+    return Sized(
+        replicas=wanted,
+        binding=service.capacity.binding_at(max(1, wanted - 1)),
+        work=asked.rate * work_each(asked, service),
+        tried=tuple(_tried(asked, ahead, service, count) for count in around),
+        service=service,
+    )
+
+
+def measured(
+    asked: Asked, *, cache: Path | None = None, progress: Callable[[float], None] | None = None
+) -> ServiceModel:
+    """What a replica carries for these lengths and this promise, whatever the rate."""
+    return service_model(
         deployment=asked.deployment,
         objective=asked.objective,
         prompt_tokens=asked.prompt_tokens,
@@ -96,38 +112,24 @@ def size(
         cache=cache,
         progress=progress,
     )
-    if service.capacity.total(asked.most) <= 0:
-        return _floor(asked)
+
+
+def chosen(asked: Asked, service: ServiceModel) -> tuple[Ahead, int]:
+    """Demand as the decision sees it, and the count that it chooses; `most` + 1 where none is enough."""
     ahead = _ahead(asked, service)
-    wanted = count_for(ahead, service, asked)
-    around = [count for count in (wanted - 1, wanted, wanted + 1) if 1 <= count <= asked.most]
-    return Sized(
-        replicas=wanted,
-        binding=service.capacity.binding_at(max(1, wanted - 1)),
-        work=asked.rate * _work_each(asked, service),
-        tried=tuple(_tried(asked, ahead, service, count) for count in around),
-        service=service,
-    )
+    return ahead, fewest_within(ahead, service.capacity, asked.objective.max_violation_probability, most=asked.most)
 
 
-def count_for(ahead: Ahead, service: ServiceModel, asked: Asked) -> int:
-    """The fewest replicas whose risk is accepted; `most` + 1 where none are."""
-    accepted = asked.objective.max_violation_probability
-    return fewest(
-        lambda count: violation_probability(ahead, service.capacity, count) <= accepted + 1e-9, most=asked.most
-    )
+def work_each(asked: Asked, service: ServiceModel) -> float:
+    """Work of one request with the mean lengths that are asked for."""
+    return mean_work(service.work, asked.prompt_tokens, asked.output_tokens)
 
 
 def _ahead(asked: Asked, service: ServiceModel) -> Ahead:
     """Demand as paths of one window each, at equally likely quantiles of its spread, each at its own replica speed."""
-    quantiles = ndtri((np.arange(DRAWS) + 0.5) / DRAWS)
-    rates = asked.rate * np.exp(asked.spread * quantiles)[:, None]
-    slowed = rates * _work_each(asked, service) * speed_draws(service, DRAWS)[:, None]
+    rates = asked.rate * np.exp(asked.spread * even_normals(DRAWS))[:, None]
+    slowed = rates * work_each(asked, service) * speed_draws(service, DRAWS)[:, None]
     return Ahead(frozen(slowed), frozen(rates), window=1, step=asked.objective.window_s)
-
-
-def _work_each(asked: Asked, service: ServiceModel) -> float:
-    return float(service.work.of(np.array([1.0, asked.prompt_tokens.mean(), asked.output_tokens.mean()])))
 
 
 def _tried(asked: Asked, ahead: Ahead, service: ServiceModel, replicas: int) -> Tried:
@@ -152,7 +154,7 @@ def simulated(asked: Asked, replicas: int) -> RequestOutcome:
     count = max(1, rng.poisson(asked.rate * (WARM_UP_S + windows * window)))
     arrivals = np.sort(rng.random(count)) * (WARM_UP_S + windows * window)
     trace = _drawn(asked, frozen(arrivals), rng)
-    return _since(_served(asked, trace, replicas), WARM_UP_S)
+    return _since(served(asked.deployment, trace, replicas, seed=asked.seed), WARM_UP_S)
 
 
 def _since(outcome: RequestOutcome, begins_s: float) -> RequestOutcome:
@@ -164,9 +166,8 @@ def _since(outcome: RequestOutcome, begins_s: float) -> RequestOutcome:
 
 def _floor(asked: Asked) -> Floor:
     rng = default_rng((asked.seed, 2))
-    alone = replace(asked, rate=LIGHTEST)
     gaps: Floats = rng.exponential(1.0 / LIGHTEST, ALONE)
-    outcome = _served(alone, _drawn(asked, frozen(np.cumsum(gaps)), rng), 1)
+    outcome = served(asked.deployment, _drawn(asked, frozen(np.cumsum(gaps)), rng), 1, seed=asked.seed)
     return Floor(
         {
             name: float(np.nanpercentile(getattr(outcome, f"{name}_s"), target.percentile))
@@ -178,11 +179,3 @@ def _floor(asked: Asked) -> Floor:
 def _drawn(asked: Asked, arrivals: Floats, rng: np.random.Generator) -> RequestTrace:
     picks = rng.integers(0, len(asked.prompt_tokens), len(arrivals))
     return RequestTrace(arrivals, asked.prompt_tokens[picks], asked.output_tokens[picks])
-
-
-def _served(asked: Asked, trace: RequestTrace, replicas: int) -> RequestOutcome:
-    fleet = Fleet(
-        deployment=asked.deployment, trace=trace, replicas=replicas, cold_start=StartTier(1.0, 0.0), seed=asked.seed
-    )
-    fleet.advance(float("inf"))
-    return fleet.outcome()

@@ -9,7 +9,6 @@ from foretide.simulator.score import (
     attainment,
     percentiles,
     pod_utility_below_1,
-    required_joint,
     scale_actions,
     window_attainment,
     within,
@@ -113,4 +112,4 @@ def test_a_replica_that_was_busy_for_less_than_its_start_was_a_mistake() -> None
 
 
 def test_the_promise_amounts_to_its_strictest_percentile() -> None:
-    assert required_joint(BOTH) == 0.99
+    assert BOTH.required_joint() == 0.99

@@ -7,7 +7,7 @@ from foretide.simulator.ground import Ground, Part
 from foretide.simulator.knobs import Knob, Scale
 from foretide.simulator.rivals import FixedCount
 from foretide.simulator.run import run_policy
-from foretide.simulator.score import attainment, required_joint
+from foretide.simulator.score import attainment
 from foretide.simulator.spread import Workers, spread
 from foretide.simulator.trial import BLOCKS, Setting, Trial, demanding, measured, run_trial
 
@@ -67,5 +67,5 @@ def test_the_oracle_may_take_the_orders_of_a_rival() -> None:
 
 def test_the_oracle_is_asked_for_the_attainment_itself() -> None:
     staged = bench(2.0)
-    assert required_joint(demanding(staged, 0.95).scenario.objective) == pytest.approx(0.95)
+    assert demanding(staged, 0.95).scenario.objective.required_joint() == pytest.approx(0.95)
     assert demanding(staged, None) is staged
