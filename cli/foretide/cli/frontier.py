@@ -6,7 +6,7 @@ and exit code 2.
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import yaml
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import TimeRemainingColumn
 from rich.table import Table
 
 from foretide.cli.problems import BadInput
-from foretide.cli.replay import Format, cache_folder, in_one_line, into, writable
+from foretide.cli.replay import Format, cache_folder, in_one_line, into, progress, writable
 
 if TYPE_CHECKING:
     from foretide.simulator.frontier import Curve, Frontier
@@ -109,25 +109,8 @@ def _found(path: Path, question: "Question", *, workers: "Workers", out: Path) -
 
     loaded = load_scenario(path)
     writable(out)
-    with _progress() as told:
+    with progress(TimeRemainingColumn()) as told:
         return frontier(loaded, question, workers=workers, cache=cache_folder(), progress=told)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
-    """A bar per stage on stderr, with the time that is left; nothing where stderr is no terminal."""
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    left = TimeRemainingColumn()
-    with Progress(*columns, left, console=console, transient=True, disable=not console.is_terminal) as bars:
-        tasks: dict[str, Any] = {}
-
-        def told(name: str, share: float) -> None:
-            if name not in tasks:
-                tasks[name] = bars.add_task(name, total=1.0)
-            bars.update(tasks[name], completed=share)
-
-        yield told
 
 
 def as_json(found: "Frontier") -> dict[str, Any]:

@@ -3,18 +3,16 @@
 What is NOT promised: an answer for traffic that changes. `foretide replay` is for that.
 """
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.table import Table
 
 from foretide.cli.problems import BadInput
-from foretide.cli.profile import Profiles, deployed, known_profile
+from foretide.cli.profile import Profiles, deployed, dump, known_profile
 from foretide.cli.replay import Format, cache_folder, in_one_line, progress
 
 if TYPE_CHECKING:
@@ -167,10 +165,8 @@ def _impossible(asked: "Asked", reached: dict[str, float]) -> BadInput:
 
 def _print(asked: "Asked", found: "Sized", output: Format) -> None:
     told = _told(asked, found)
-    if output is Format.JSON:
-        typer.echo(json.dumps(told, indent=2))
-    elif output is Format.YAML:
-        typer.echo(yaml.safe_dump(told, sort_keys=False), nl=False)
+    if output is not Format.TABLE:
+        dump(told, output)
     else:
         console = Console(highlight=False)
         console.print(_sentence(asked, found), markup=False, soft_wrap=True)
