@@ -8,7 +8,7 @@ RUN := $(TEST_ENV)/bin
 # Small matrices by the thousand: threads of a BLAS would only fight each other.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types unit train-test bench-env bench-test bed format lock clean help
+.PHONY: demo test lint types unit explore train-test bench-env bench-test bed format lock clean help
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -28,6 +28,10 @@ types: $(TEST_ENV)/ready ## strict types of every room
 
 unit: $(TEST_ENV)/ready ## unit and property tests
 	$(RUN)/pytest -q -m "not bed and not train and not bench"
+
+ROUNDS ?= 5
+explore: $(TEST_ENV)/ready ## property tests from other seeds, ROUNDS times over; stops at the first counterexample
+	for round in $$(seq $(ROUNDS)); do $(RUN)/pytest -q tests/properties --hypothesis-profile=explore || exit 1; done
 
 train-test: $(TRAIN_ENV)/ready ## tests of training, in an environment with torch (several GB)
 	$(TRAIN_ENV)/bin/pytest -q -m train

@@ -59,8 +59,9 @@ class Sketch:
         up, down = half_widths(self.values)
         beyond = np.where(above, outcome - self.values[-1], self.values[0] - outcome)
         width = np.where(above, up, down)
-        # Beyond a sample without any width every distance is the farthest.
-        units = np.divide(beyond, 2.0 * width, out=np.full_like(beyond, np.inf), where=width > 0)
+        # Beyond a sample without any width, or one so narrow that the ratio overflows, every distance is the farthest.
+        with np.errstate(over="ignore"):
+            units = np.divide(beyond, 2.0 * width, out=np.full_like(beyond, np.inf), where=width > 0)
         return np.asarray(np.where(above, self.ranks[-1] + units, self.ranks[0] - units), dtype=np.float64)
 
 

@@ -43,6 +43,10 @@ def test_a_sample_without_width_puts_every_other_outcome_farthest() -> None:
     assert 0.0 <= drawn.rank(np.array(3.0)) <= 1.0
 
 
+def test_a_sample_of_denormal_width_puts_a_large_outcome_farthest() -> None:
+    assert sketch(np.array([0.0, 0.0, 5e-324])).rank(np.array(1e3)) == 1.0 + REACH
+
+
 def test_ranks_of_poisson_counts_are_uniform_once_ties_are_drawn() -> None:
     rng = np.random.default_rng(3)
     ranks = [
