@@ -29,6 +29,7 @@ START_DELAY = "8s"
 RATES = ((0, 12.0), (80, 12.0), (220, 60.0), (260, 60.0), (350, 14.0), (440, 12.0))
 """(second, requests/s), linear in between."""
 KILL_AT, RETURN_AT = 225.0, 231.0
+LOOK_BACK_AT = 380.0
 BLIND_AT, SEEING_AT = 400.0, 430.0
 ENDS_AT = 440.0
 AUTOSCALER = {
@@ -84,6 +85,10 @@ class Recording:
     kept_overall: float | None = None
     printed: str = ""
     described: str = ""
+    backtest: str = ""
+    """What `foretide backtest` printed, or complained about."""
+    backtested: dict[str, Any] = field(default_factory=dict)
+    """Its summary."""
 
     def between(self, start: float, end: float) -> list[Row]:
         return [row for row in self.rows if start <= row.t < end]
@@ -172,6 +177,39 @@ class Operator:
             self._process.wait(timeout=30)
 
 
+class LookBack:
+    """`foretide backtest` over the run so far: reads at once, and computes when nobody else wants the processor."""
+
+    def __init__(self, bed: Bed, folder: Path) -> None:
+        self._bed, self._folder, self._out = bed, folder, folder / "backtest"
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        flags = {
+            "prometheus": self._bed.prometheus.url,
+            "target": f"{NAMESPACE}/llama",
+            "kubeconfig": self._bed.kubeconfig,
+            "since": "10m",
+            "cold-start": OPTIONS["cold-start"],
+            "scrape-interval": f"{self._bed.prometheus.scrape_s:g}s",
+            "out": self._out,
+        }
+        foretide = Path(sys.executable).with_name("foretide")
+        self._process = subprocess.Popen(
+            ["nice", "-n", "19", foretide, "backtest", *(f"--{k}={v}" for k, v in flags.items())],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | {"HOME": str(self._folder)},
+        )
+
+    def finish(self, recording: Recording) -> None:
+        if self._process is not None:
+            recording.backtest, _ = self._process.communicate(timeout=300)
+        if (self._out / "summary.json").exists():
+            recording.backtested = json.loads((self._out / "summary.json").read_text())
+
+
 def run(bed: Bed, folder: Path, *, say: Any = print) -> Recording:
     """The recorded run, some eight minutes of real time."""
     bed.kubectl("apply", "-f", str(crd_path()))
@@ -184,19 +222,22 @@ def run(bed: Bed, folder: Path, *, say: Any = print) -> Recording:
         bed.kubectl("apply", "-n", NAMESPACE, "-f", "-", stdin=json.dumps(AUTOSCALER))
         load = Load(trace=write_trace(folder / "trace.csv"), namespace=NAMESPACE, selector="app=llama")
         twin = bed.start_twin(load)
-        recording = _record(bed, twin, loop, say)
+        back = LookBack(bed, folder)
+        recording = _record(bed, twin, loop, back, say)
     recording.kept_overall = twin.truth()["all"]["joint"]
+    back.finish(recording)
     return recording
 
 
 CRD = "inferenceautoscalers.autoscaling.foretide.io"
 
 
-def _record(bed: Bed, twin: Twin, loop: Operator, say: Any) -> Recording:
+def _record(bed: Bed, twin: Twin, loop: Operator, back: LookBack, say: Any) -> Recording:
     recording = Recording()
     happenings = [
         (KILL_AT, "the operator is killed", lambda: loop.stop(signal.SIGKILL)),
         (RETURN_AT, "the operator is started again", loop.start),
+        (LOOK_BACK_AT, "a backtest reads Prometheus", back.start),
         (BLIND_AT - 5, "printed for an engineer", lambda: _print(bed, recording)),
         (BLIND_AT, "Prometheus is deleted", lambda: (bed.prometheus.stop(), bed.prometheus.wipe())),
         (SEEING_AT, "Prometheus is back, empty", bed.prometheus.start),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import closed_loop
 import pytest
-from closed_loop import BLIND_AT, ENDS_AT, KILL_AT, RETURN_AT, Recording
+from closed_loop import BLIND_AT, ENDS_AT, KILL_AT, LOOK_BACK_AT, RETURN_AT, Recording
 
 from foretide.cli.bed.bed import Bed
 
@@ -64,3 +64,19 @@ def test_an_on_call_engineer_reads_state_reason_risk_and_forecast(recording: Rec
     assert row.split()[:3] == ["llama", "llama", "Auto"]
     for told in ("Violation Probability", "Reason:", "Message:", "Forecast", "Lead Time", "ScalingActive"):
         assert told in recording.described
+
+
+def test_a_backtest_finds_what_stood_and_what_it_cost(recording: Recording) -> None:
+    present, ours = recording.backtested["policies"], recording.backtest
+    assert [row["policy"] for row in present] == ["present", "foretide"], ours
+    told = present[0]
+    assert "the engines that reported" in told["note"]
+    ready = max(row.ready for row in recording.rows)
+    assert 1 < told["replicas"]["most"] <= ready
+    seen = recording.between(LOOK_BACK_AT - 300, LOOK_BACK_AT)
+    mean_ready = sum(row.ready for row in seen) / len(seen)
+    assert told["gpu_hours"] > 0.5 * mean_ready * 150 / 3600
+    asked = sum(row.rate for row in seen) / len(seen)
+    assert told["requests"] == pytest.approx(asked * 180, rel=0.6)
+    assert "windows kept" in ours
+    assert "may hide demand" in ours

@@ -72,7 +72,7 @@ async def _history(source: "SourceSettings", namespace: str, name: str, days: in
     async with Prometheus(source) as metrics:
         reading = Reading(settings, {source.name: metrics})
         resource = target_of(namespace, name)
-        return await past_demand(reading, resource, settings=settings, now=time.time(), days=days)
+        return await past_demand(reading, resource, settings=settings, now=time.time(), span_s=days * DAY_S)
 
 
 def _train(history: "DemandHistory", *, base: Path, head: str, out: Path, name: str, steps: int, seed: int) -> None:

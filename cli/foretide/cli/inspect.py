@@ -73,6 +73,15 @@ def explain(
     context: Context = None,
     output: Format = Output.TABLE,
 ) -> None:
+    body = fetched(target, kubeconfig, context)
+    if output is Output.TABLE:
+        typer.echo("\n".join(explained(body)))
+    else:
+        _dump(_summary(body), output)
+
+
+def fetched(target: str, kubeconfig: Path | None, context: str | None) -> Body:
+    """The InferenceAutoscaler NAMESPACE/NAME as the cluster has it. Raises BadInput."""
     from foretide.operator.seams import Key
 
     namespace, slash, name = target.partition("/")
@@ -82,11 +91,8 @@ def explain(
     async def one(cluster: "Kubernetes") -> Body:
         return await _found(cluster, Key(namespace, name))
 
-    body = _asked(one, kubeconfig, context)
-    if output is Output.TABLE:
-        typer.echo("\n".join(explained(body)))
-    else:
-        _dump(_summary(body), output)
+    found: Body = _asked(one, kubeconfig, context)
+    return found
 
 
 def explained(body: Body) -> list[str]:

@@ -22,6 +22,7 @@ COMMANDS = (
     "replay",
     "frontier",
     "simulate",
+    "backtest",
     "size",
     "forecast",
     "profile",

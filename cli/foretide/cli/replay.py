@@ -64,8 +64,8 @@ def replay_command(
     with in_one_line():
         found = _replayed(scenario, names, out=out, seed=seed, train_until=train_until)
     with into(out):
-        _write_report(found, out=out, again=_again(scenario, names, out, seed, train_until))
-    _print(found.summary, output)
+        write_page(found, out=out, again=_again(scenario, names, out, seed, train_until))
+    print_summary(found.summary, output)
 
 
 def _replayed(path: Path, names: list[str], *, out: Path, seed: int, train_until: str | None) -> "Replay":
@@ -162,7 +162,8 @@ def progress(*further: ProgressColumn) -> Iterator[Callable[[str, float], None]]
         yield told
 
 
-def _write_report(found: "Replay", *, out: Path, again: str) -> None:
+def write_page(found: "Replay", *, out: Path, again: str) -> None:
+    """Writes report.html; `again` is the command that makes it once more."""
     from foretide.cli.report import write_report
     from foretide.cli.story import story_of
 
@@ -175,7 +176,7 @@ def _again(path: Path, names: list[str], out: Path, seed: int, train_until: str 
     return f"foretide replay {path} --policy {','.join(names)} --seed {seed}{until} --out {out}"
 
 
-def _print(summary: dict[str, Any], output: Format) -> None:
+def print_summary(summary: dict[str, Any], output: Format) -> None:
     if output is Format.JSON:
         typer.echo(json.dumps(summary, indent=2))
     elif output is Format.YAML:
@@ -190,8 +191,8 @@ def _print(summary: dict[str, Any], output: Format) -> None:
 
 def table(summary: dict[str, Any]) -> Table:
     """GPU-hours, attainment and scale actions, one row per policy; fits into 80 columns."""
-    seconds = summary["wall_seconds"]
-    shown = Table(title=f"{summary['scenario']}, seed {summary['seed']}, simulated in {seconds:.0f} s", box=None)
+    took = f" in {summary['wall_seconds']:.0f} s" if "wall_seconds" in summary else ""
+    shown = Table(title=f"{summary['scenario']}, seed {summary['seed']}, simulated{took}", box=None)
     shown.add_column("policy", no_wrap=True)
     for head in ("GPU-hours", "joint", "windows", "TTFT p99", "TPOT p99", "actions"):
         shown.add_column(head, justify="right", no_wrap=True)

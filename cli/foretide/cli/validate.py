@@ -26,7 +26,7 @@ def validate(
 ) -> None:
     problems = 0
     for file in files:
-        for number, document in enumerate(_documents(file), start=1):
+        for number, document in enumerate(documents(file), start=1):
             problems += _checked(f"{file}" if number == 1 else f"{file} document {number}", document)
     if problems:
         raise typer.Exit(2)
@@ -61,7 +61,8 @@ def _told(place: str, problems: list[str]) -> int:
     return len(problems)
 
 
-def _documents(file: Path) -> Iterator[Any]:
+def documents(file: Path) -> Iterator[Any]:
+    """The documents of a manifest, lists unpacked. Raises BadInput."""
     import yaml
 
     try:

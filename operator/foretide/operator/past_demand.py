@@ -8,6 +8,8 @@ What is NOT promised: lengths across the days' borders. The running mean of leng
 """
 
 import csv
+from collections.abc import Callable
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,8 @@ from foretide.operator.settings import Settings
 from foretide.policies.flow import INDICATORS, DemandHistory, Floats, Trust, frozen
 
 DAY_S = 86400.0
+Told = Callable[[float], None]
+"""Told how much of a long read is done, in [0, 1]."""
 
 
 class NoHistory(ValueError):
@@ -38,24 +42,38 @@ def target_of(namespace: str, name: str) -> Resource:
 
 
 async def past_demand(
-    reading: Reading, resource: Resource, *, settings: Settings, now: float, days: int
+    reading: Reading,
+    resource: Resource,
+    *,
+    settings: Settings,
+    now: float,
+    span_s: float,
+    censored: bool = False,
+    progress: Told | None = None,
 ) -> DemandHistory:
-    """Demand of the last `days` days on the settings' grid, gaps as NaN. Raises NoHistory where there is none at all.
+    """Demand of the last `span_s` seconds on the settings' grid, gaps as NaN. Raises NoHistory where there is none.
 
-    `settings.backfill_s` must be one day: what is read at a time.
+    Rows that may hide demand are gaps, or with `censored` kept and flagged. It is read `settings.backfill_s` at a time.
     """
-    step = settings.step_s
-    rows = round(days * DAY_S / step)
+    step, part = settings.step_s, settings.backfill_s
+    rows = round(span_s / step)
     start = (now // step - rows) * step
-    values = np.full((rows, len(INDICATORS)), np.nan)
-    for day in range(days):
-        found = await reading.past(resource, now=min(now, start + (day + 1) * DAY_S + step))
+    values, flags = np.full((rows, len(INDICATORS)), np.nan), np.zeros(rows)
+    parts = ceil(rows * step / part)
+    for index in range(parts):
+        found = await reading.past(resource, now=min(now, start + (index + 1) * part + step))
         if found is not None:
-            _lay(values, found, start, step)
+            _lay(values, flags, found, start, step, censored=censored)
+        if progress:
+            progress((index + 1) / parts)
     if not np.isfinite(values).any():
-        key = resource.key
-        raise NoHistory(f"--target: {key}: no demand in {days} days; check the name, the source and its labels")
-    return DemandHistory(start, step, frozen(values), Trust.FRESH)
+        told = f"no demand in {_span(rows * step)}; check the name, the source and its labels"
+        raise NoHistory(f"--target: {resource.key}: {told}")
+    return DemandHistory(start, step, frozen(values), Trust.FRESH, censored=frozen(flags) if censored else None)
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / DAY_S:g} days" if seconds >= DAY_S else f"{seconds / 3600:.2g} h"
 
 
 def write_series(history: DemandHistory, path: Path) -> None:
@@ -69,8 +87,8 @@ def write_series(history: DemandHistory, path: Path) -> None:
             rows.writerow([f"{history.start + i * history.step:.0f}", *known])
 
 
-def _lay(values: Floats, found: DemandHistory, start: float, step: float) -> None:
+def _lay(values: Floats, flags: Floats, found: DemandHistory, start: float, step: float, *, censored: bool) -> None:
     first = round((found.start - start) / step)
-    for i, (row, censored) in enumerate(zip(found.values, found.flags, strict=True)):
-        if 0 <= first + i < len(values) and np.isfinite(row).all() and not censored:
-            values[first + i] = row
+    for i, (row, flag) in enumerate(zip(found.values, found.flags, strict=True)):
+        if 0 <= first + i < len(values) and np.isfinite(row).all() and (censored or not flag):
+            values[first + i], flags[first + i] = row, flag

@@ -16,9 +16,15 @@ SOURCE = SourceSettings("default", "http://prometheus:9090")
 SETTINGS = Settings({"default": SOURCE}, "test", step_s=60.0, backfill_s=DAY_S)
 
 
-async def read(metrics: MetricsTwin, *, days: int = 2) -> DemandHistory:
-    reading = Reading(SETTINGS, {"default": metrics})
-    return await past_demand(reading, target_of("prod", "llama"), settings=SETTINGS, now=START, days=days)
+async def read(metrics: MetricsTwin, *, censored: bool = False) -> DemandHistory:
+    return await past_demand(
+        Reading(SETTINGS, {"default": metrics}),
+        target_of("prod", "llama"),
+        settings=SETTINGS,
+        now=START,
+        span_s=2 * DAY_S,
+        censored=censored,
+    )
 
 
 async def test_days_of_demand_are_read_and_what_was_not_measured_is_a_gap() -> None:
@@ -43,6 +49,10 @@ async def test_what_a_standing_queue_may_hide_is_a_gap_too() -> None:
     known = np.isfinite((await read(metrics)).values[:, 0])
     assert known[725:2155].mean() > 0.99
     assert not known[2165:].any()
+    flagged = await read(metrics, censored=True)
+    assert np.isfinite(flagged.values[2165:2870, 0]).mean() > 0.99
+    assert flagged.flags[2165:2870].mean() > 0.99
+    assert not flagged.flags[725:2155].any()
 
 
 async def test_a_target_that_nobody_measured_is_one_clear_line() -> None:
