@@ -221,10 +221,16 @@ def _print_verdict(played: _Played, summary: Mapping[str, Any]) -> None:
         console.print(
             f"{row['policy']}: {abs(row['gpu_hours_saved']):.2f} GPU-hours{share} {'fewer' if less else 'more'} than "
             f"the present counts; windows kept: {kept[row['policy']]} beside {kept['present']}",
+            soft_wrap=True,
             markup=False,
         )
     console.print(
-        f"reconstructed from {played.span_s / 3600:.3g} h of demand: {percent(played.bridged)} of it bridged gaps, "
+        f"reconstructed from {_span(played.span_s)} of demand: {percent(played.bridged)} of it bridged gaps, "
         f"{percent(played.censored)} may hide demand",
+        soft_wrap=True,
         markup=False,
     )
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / 3600:.3g} h" if seconds >= 3600 else f"{seconds / 60:.3g} min"
