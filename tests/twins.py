@@ -42,6 +42,8 @@ class ClusterTwin:
     ready_at: dict[str, float] = field(default_factory=dict)
     other_scalers: list[Body] = field(default_factory=list)
     failing: dict[str, ClusterError] = field(default_factory=dict)
+    annotations: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Of pods, by name."""
     meddle: Mapping[str, int] = field(default_factory=dict)
     """Target -> count that somebody else writes between our look and our write, once."""
     writes: list[tuple[str, int]] = field(default_factory=list)
@@ -79,7 +81,15 @@ class ClusterTwin:
         self._may("pods")
         name = selector.removeprefix("app=")
         names = [f"{name}-{i}" for i in range(self.replicas[name])]
-        return [pod(each, ready_at=self.ready_at.get(each)) for each in names]
+        found = [pod(each, ready_at=self.ready_at.get(each)) for each in names]
+        for each in found:
+            each["metadata"]["annotations"] = dict(self.annotations.get(each["metadata"]["name"], {}))
+        return found
+
+    async def annotate_pod(self, namespace: str, name: str, annotations: Mapping[str, str | None]) -> None:
+        self._may("annotate_pod")
+        kept = {**self.annotations.get(name, {}), **annotations}
+        self.annotations[name] = {key: value for key, value in kept.items() if value is not None}
 
     async def rivals(self, namespace: str) -> Sequence[Body]:
         self._may("rivals")

@@ -8,7 +8,7 @@ from engines import deployment
 
 from foretide.cli.bed.bed import Bed
 from foretide.cli.bed.processes import wait_for
-from foretide.operator.actuate import Outcome, actuate
+from foretide.operator.actuate import Marks, Outcome, actuate
 from foretide.operator.credentials import Credentials, from_kubeconfig
 from foretide.operator.kube import Kubernetes
 from foretide.operator.look import Look, Looker, Unresolved
@@ -88,6 +88,31 @@ async def test_a_write_on_stale_evidence_is_a_conflict_and_changes_nothing(
     fresh = Order("main", 4, 3, again.scale.version)
     assert (await actuate(cluster, resource=resource, pool=again.pool(resource), order=fresh)).outcome is Outcome.DONE
     assert (await cluster.scale(namespace, LLAMA)).replicas == 3
+
+
+async def test_the_marked_pods_are_those_that_kubernetes_removes(
+    with_crd: Bed, namespace: str, cluster: Kubernetes
+) -> None:
+    with_crd.add_gpu_nodes(1, gpus=8)
+    with_crd.apply(deployment(replicas=4), namespace=namespace)
+    with_crd.kubectl("-n", namespace, "rollout", "status", "deployment/llama", "--timeout=60s")
+    stand_still(with_crd, namespace)
+    resource, looker = autoscaler(namespace), Looker(cluster, Registry())
+    look = await looker.look(resource)
+    assert isinstance(look, Look)
+    names = sorted(look.ready_pods())
+    assert len(names) == 4
+    order = Order("main", 4, 2, look.scale.version)
+    marks = Marks(victims=(names[0], names[2]))
+    done = await actuate(cluster, resource=resource, pool=look.pool(resource), order=order, marks=marks)
+    assert done.outcome is Outcome.DONE
+
+    def left() -> set[str]:
+        pods = with_crd.get("-n", namespace, "pods", "-l", "app=llama")["items"]
+        return {pod["metadata"]["name"] for pod in pods if not pod["metadata"].get("deletionTimestamp")}
+
+    wait_for(lambda: len(left()) == 2, what="two pods to go")
+    assert left() == {names[1], names[3]}
 
 
 async def test_a_deployment_of_zero_is_read_as_zero(with_crd: Bed, namespace: str, cluster: Kubernetes) -> None:

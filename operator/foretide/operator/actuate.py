@@ -1,15 +1,24 @@
-"""The only write of replicas in this program.
+"""The only write of replicas in this program, and the marks that say which pods it may cost.
 
 The write names the resourceVersion of the evidence it was decided on. If the target has moved since, the API server
 answers 409 and nothing is sent again: the caller looks and decides anew.
 """
 
+import logging
 from dataclasses import dataclass
 from enum import StrEnum
 
+from foretide.operator.pods import DELETION_COST
 from foretide.operator.resource import Resource
 from foretide.operator.seams import Cluster, ClusterError, Written
 from foretide.policies.flow import Order, Pool
+
+logger = logging.getLogger(__name__)
+GONE = 404
+CHEAP = "-1000"
+"""Cost of the pods that may go: below 0, that of all others."""
+COSTED = ("Deployment", "ReplicaSet")
+"""Kinds whose pods are removed by their cost; a StatefulSet removes the highest ordinal."""
 
 
 class Outcome(StrEnum):
@@ -26,11 +35,26 @@ class Actuation:
     message: str = ""
 
 
-async def actuate(cluster: Cluster, *, resource: Resource, pool: Pool, order: Order) -> Actuation:
-    """Carries out an order on the pool it was decided for. Never raises, never retries."""
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Pods to mark as those that may go, and pods whose mark of an earlier, undone order is taken away."""
+
+    victims: tuple[str, ...] = ()
+    spared: tuple[str, ...] = ()
+
+
+async def actuate(
+    cluster: Cluster, *, resource: Resource, pool: Pool, order: Order, marks: Marks | None = None
+) -> Actuation:
+    """Carries out an order on the pool it was decided for. Never raises, never retries.
+
+    Pods are marked before the count falls. A mark that cannot be set costs its pod nothing but the preference.
+    """
     if refusal := _refusal(resource, pool, order):
         return Actuation(Outcome.REFUSED, refusal)
     target = resource.pool.target
+    if marks is not None and order.after < order.before and target.kind in COSTED:
+        await _mark(cluster, resource.key.namespace, marks)
     try:
         written = await cluster.write_scale(resource.key.namespace, target, replicas=order.after, version=order.version)
     except ClusterError as error:
@@ -38,6 +62,17 @@ async def actuate(cluster: Cluster, *, resource: Resource, pool: Pool, order: Or
     if written is Written.MOVED:
         return Actuation(Outcome.MOVED, f"{target} changed since it was read; deciding again")
     return Actuation(Outcome.DONE, f"{target} scaled from {order.before} to {order.after}")
+
+
+async def _mark(cluster: Cluster, namespace: str, marks: Marks) -> None:
+    costs = [(name, None) for name in marks.spared] + [(name, CHEAP) for name in marks.victims]
+    for name, cost in costs:
+        try:
+            await cluster.annotate_pod(namespace, name, {DELETION_COST: cost})
+        except ClusterError as error:
+            logger.info("pod %s/%s keeps its deletion cost: %s", namespace, name, error)
+            if error.status != GONE:
+                return
 
 
 def _refusal(resource: Resource, pool: Pool, order: Order) -> str:

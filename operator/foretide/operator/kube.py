@@ -73,6 +73,10 @@ class Kubernetes:
     async def pods(self, namespace: str, selector: str) -> Sequence[Body]:
         return await self._list(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
 
+    async def annotate_pod(self, namespace: str, name: str, annotations: Mapping[str, str | None]) -> None:
+        patch = {"metadata": {"annotations": dict(annotations)}}
+        await self._patch(f"/api/v1/namespaces/{namespace}/pods/{name}", patch)
+
     async def rivals(self, namespace: str) -> Sequence[Body]:
         scaled_objects: list[Body] = []
         try:

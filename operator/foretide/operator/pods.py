@@ -13,6 +13,7 @@ from foretide.policies.coldstart import learned
 from foretide.policies.flow import ColdStart
 
 KEPT_STARTS = 50
+DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 TEMPLATE_LABELS = ("pod-template-hash", "controller-revision-hash")
 
 
@@ -27,6 +28,8 @@ class Replica:
     terminating: bool
     ready_at: float | None
     """Since when it is ready; None where it is not, or does not say."""
+    deletion_cost: str
+    """As annotated by whomever; empty where nobody did."""
     started_s: float | None
     """Seconds from creation to its becoming ready; None where it is not, or once was and came back."""
 
@@ -97,6 +100,7 @@ def _replica(pod: Body) -> Replica:
         unschedulable=scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable",
         terminating=bool(meta.get("deletionTimestamp")),
         ready_at=timestamp(ready.get("lastTransitionTime")) if is_ready else None,
+        deletion_cost=str((meta.get("annotations") or {}).get(DELETION_COST) or ""),
         started_s=_started(meta, status, ready) if is_ready else None,
     )
 

@@ -46,6 +46,11 @@ class PodSeries:
     def of(self, namespace: str, pods: Collection[str]) -> dict[str, EngineSamples]:
         return {pod: samples for (space, pod), samples in self.pods.items() if space == namespace and pod in pods}
 
+    def in_flight(self, namespace: str, pods: Collection[str]) -> dict[str, float]:
+        """Requests that each engine had running and waiting at its newest sample."""
+        seen = self.of(namespace, pods)
+        return {pod: float(samples.running[-1] + samples.waiting[-1]) for pod, samples in seen.items()}
+
     def lacks(self, namespace: str, pods: Collection[str]) -> str:
         """What keeps pods that report something from being read, in words; empty where nothing does."""
         names = sorted({name for (space, pod), lack in self.lacking.items() if space == namespace and pod in pods

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from foretide.operator.actuate import Actuation, Outcome
+from foretide.operator.actuate import Actuation, Marks, Outcome
 from foretide.operator.look import Look, Unresolved
 from foretide.operator.registry import Entry
 from foretide.policies.flow import (
@@ -40,6 +40,8 @@ class Turn:
     evidence: Evidence | None = None
     decision: Decision | None = None
     actuation: Actuation | None = None
+    marks: Marks | None = None
+    """Which pods an order that lowers may cost."""
 
 
 @dataclass(frozen=True, slots=True)

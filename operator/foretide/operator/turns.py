@@ -5,6 +5,7 @@ import logging
 
 from foretide.forecaster.announced import Announced
 from foretide.forecaster.local_time import LocalTime, aligned, offset_of
+from foretide.operator.actuate import CHEAP, Marks
 from foretide.operator.ahead import Ahead
 from foretide.operator.look import Look, Looker, Unresolved
 from foretide.operator.reading import Reading
@@ -15,8 +16,9 @@ from foretide.operator.settings import Settings
 from foretide.operator.signals import PodSeries
 from foretide.operator.status import Turn
 from foretide.operator.target import Target
-from foretide.policies.flow import Act, Mode, Trust
+from foretide.policies.flow import Act, Decision, Mode, Trust
 from foretide.policies.turn import Sight, plan_turn, question_of, relief_turn
+from foretide.policies.victims import victims
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +91,7 @@ class Turner:
             paths=self._settings.paths,
         )
         target.forecast = evidence.forecast
-        return Turn(entry, now, found, evidence, decision)
+        return Turn(entry, now, found, evidence, decision, marks=marks_of(decision, found, series, resource))
 
     def _relief(self, entry: Entry, target: Target, look: Look, series: PodSeries, now: float) -> Turn | None:
         resource = entry.resource
@@ -115,6 +117,25 @@ class Turner:
             service=target.service,
             cold_start=target.starts.cold_start(),
         )
+
+
+def marks_of(decision: Decision, found: Look, series: PodSeries, resource: Resource) -> Marks | None:
+    """Which pods may go, where the count is to fall; None where it does not, or where somebody else says which."""
+    verdict = decision.verdict
+    if not isinstance(verdict, Act) or verdict.order.after >= verdict.order.before:
+        return None
+    present = [replica for replica in found.replicas if not replica.terminating]
+    if any(replica.deletion_cost not in ("", CHEAP) for replica in present):
+        return None
+    ready = found.ready_pods()
+    chosen = victims(
+        ready=ready,
+        in_flight=series.in_flight(resource.key.namespace, ready),
+        unready=len(present) - len(ready),
+        fewer=verdict.order.before - verdict.order.after,
+    )
+    marked = [replica.name for replica in present if replica.deletion_cost]
+    return Marks(chosen, tuple(name for name in marked if name not in chosen))
 
 
 def relievable(entry: Entry, target: Target | None) -> bool:

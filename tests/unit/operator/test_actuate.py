@@ -4,7 +4,8 @@ import pytest
 from given import pool
 from twins import ClusterTwin, resource
 
-from foretide.operator.actuate import Outcome, actuate
+from foretide.operator.actuate import CHEAP, Marks, Outcome, actuate
+from foretide.operator.pods import DELETION_COST
 from foretide.operator.resource import Resource, parse
 from foretide.operator.seams import ClusterError
 from foretide.policies.flow import Order, Pool
@@ -72,4 +73,45 @@ async def test_what_no_order_may_ever_be_is_refused_whoever_made_it(found: Pool,
 async def test_above_the_maximum_an_order_may_come_down_in_steps() -> None:
     twin = cluster(30)
     done = await actuate(twin, resource=llama(), pool=pool(30), order=order(27, before=30))
+    assert done.outcome is Outcome.DONE
+
+
+MARKS = Marks(victims=("llama-1", "llama-2"), spared=("llama-0",))
+
+
+def marked(twin: ClusterTwin) -> dict[str, str]:
+    return {name: notes[DELETION_COST] for name, notes in twin.annotations.items() if DELETION_COST in notes}
+
+
+async def test_the_pods_that_may_go_are_marked_before_the_count_falls() -> None:
+    twin = cluster()
+    twin.annotations["llama-0"] = {DELETION_COST: CHEAP, "theirs": "kept"}
+    done = await actuate(twin, resource=llama(), pool=pool(3), order=order(1), marks=MARKS)
+    assert done.outcome is Outcome.DONE
+    assert marked(twin) == {"llama-1": CHEAP, "llama-2": CHEAP}
+    assert twin.annotations["llama-0"] == {"theirs": "kept"}
+
+
+async def test_an_order_that_raises_or_is_refused_marks_nothing() -> None:
+    twin = cluster()
+    await actuate(twin, resource=llama(), pool=pool(3), order=order(5), marks=MARKS)
+    await actuate(twin, resource=llama(), pool=pool(3), order=order(0), marks=MARKS)
+    assert twin.annotations == {}
+
+
+async def test_pods_of_a_kind_that_does_not_ask_for_costs_are_left_alone() -> None:
+    twin = cluster()
+    pools = [{"targetRef": {"name": "llama", "kind": "StatefulSet"}, "accelerator": "H100", "maxReplicas": 20}]
+    ordered = parse(resource(pools=pools)).resource
+    assert ordered is not None
+    await actuate(twin, resource=ordered, pool=pool(3), order=order(1), marks=MARKS)
+    assert twin.annotations == {}
+    assert twin.writes == [("llama", 1)]
+
+
+@pytest.mark.parametrize("status", [403, 404, 0])
+async def test_a_mark_that_cannot_be_set_keeps_no_order_from_being_carried_out(status: int) -> None:
+    twin = cluster()
+    twin.failing["annotate_pod"] = ClusterError("no", status=status)
+    done = await actuate(twin, resource=llama(), pool=pool(3), order=order(1), marks=MARKS)
     assert done.outcome is Outcome.DONE

@@ -7,7 +7,8 @@ import pytest
 from shell import LLAMA, World, world
 from twins import START
 
-from foretide.operator.actuate import Outcome
+from foretide.operator.actuate import CHEAP, Outcome
+from foretide.operator.pods import DELETION_COST
 from foretide.operator.seams import ClusterError, Key, NotScalable
 from foretide.policies.decide import plan
 from foretide.policies.flow import Hold, Trust
@@ -55,6 +56,24 @@ async def test_falling_demand_lowers_slowly_and_only_after_a_watched_window() ->
     await found.live(20)
     counts = [count for _, count in found.cluster.writes]
     assert counts == [4, 3, 2]
+
+
+async def test_the_least_busy_pods_are_those_that_go() -> None:
+    found = busy(12.0, replicas=5)
+    for index, running in enumerate([2.0, 3.0, 1.0, 4.0, 5.0]):
+        found.metrics.engines["prod", f"llama-{index}"]["running"][:] = running
+    await found.live(30)
+    assert found.cluster.writes[0] == ("llama", 4)
+    assert found.cluster.annotations["llama-2"] == {DELETION_COST: CHEAP}
+    assert DELETION_COST not in found.cluster.annotations.get("llama-4", {})
+
+
+async def test_pods_whose_owner_says_which_may_go_are_not_marked() -> None:
+    found = busy(12.0, replicas=5)
+    found.cluster.annotations["llama-0"] = {DELETION_COST: "100"}
+    await found.live(30)
+    assert found.cluster.writes
+    assert found.cluster.annotations == {"llama-0": {DELETION_COST: "100"}}
 
 
 @pytest.mark.parametrize("mode", ["Recommend", "Paused"])
