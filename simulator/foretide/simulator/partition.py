@@ -92,6 +92,10 @@ class PartitionedReplica(Replica):
             stream.respeed(factor, now)
         self.next_event = min(self._prefill.next_event, self._decode.next_event)
 
+    def admit_at_most(self, limit: int, now: float) -> None:  # noqa: ARG002 (it takes none at any time)
+        """Raises ValueError: two streams share one limit here, which is not simulated at run time."""
+        raise ValueError(f"limit: {limit}: cannot change on a partitioned GPU; give max_num_seqs instead")
+
     def proceed(self) -> None:
         """Carries out what ends at `next_event` in one of the streams, and begins what comes next there."""
         now, ended = self.next_event, len(self.done)

@@ -26,6 +26,7 @@ class Replica(Batch):
     __slots__ = (
         "_begun",
         "_chunks",
+        "_most",
         "_plan",
         "_time",
         "_whole",
@@ -39,6 +40,7 @@ class Replica(Batch):
         self.prefill_s = 0.0
         """Seconds of steps that prefilled, decodes beside it or not."""
         self._whole = deployment.whole_prompts
+        self._most = deployment.max_num_seqs
         self._begun = 0.0
         self._plan = 0
         self._chunks: list[tuple[Job, int]] = []
@@ -58,6 +60,17 @@ class Replica(Batch):
             self._cut(now)
             self._to_last_step()  # which no later arrival can cut at the new speed
         self._time = StepTime(replace(self.deployment, speed_factor=self.deployment.speed_factor * factor))
+
+    def admit_at_most(self, limit: int, now: float) -> None:
+        """From the next step on it admits no more while `limit` requests run, nor beyond the engine's own limit.
+
+        This is a gateway's limit in front of an engine: what runs already goes on. Raises ValueError below 1.
+        """
+        if limit < 1:
+            raise ValueError(f"limit: {limit}: give a whole number of at least 1")
+        self._most = min(limit, self.deployment.max_num_seqs)
+        if self.waiting and self._plan > 1 and not self._chunks:
+            self._cut(now)
 
     def proceed(self) -> None:
         """Carries out what was under way until `next_event`, and begins what comes next."""
@@ -100,7 +113,7 @@ class Replica(Batch):
             budget -= tokens
         if preempted:
             return chunks  # as in vLLM V1, a step that had to preempt admits nobody
-        while self.waiting and budget > 0 and self._expected < self.deployment.max_num_seqs:
+        while self.waiting and budget > 0 and self._expected < self._most:
             job = self.waiting[0]
             if not self._admits(job):
                 break
@@ -113,7 +126,7 @@ class Replica(Batch):
     def _whole_prompts(self) -> list[tuple[Job, int]]:
         """As many as the step takes, or one that is longer than that; decodes wait."""
         left = self.deployment.chunk
-        while self.waiting and self._expected < self.deployment.max_num_seqs:
+        while self.waiting and self._expected < self._most:
             job = self.waiting[0]
             left -= job.prompt + job.generated
             if (left < 0 and self._prefilling) or not self._admits(job):

@@ -80,7 +80,7 @@ class DecodeReplica(Replica):
 
     def reserve(self, job: Job) -> bool:
         """Whether there is room; if so, it is set aside. Preempted requests go first."""
-        if self.waiting or self._expected >= self.deployment.max_num_seqs:
+        if self.waiting or self._expected >= self._most:
             return False
         needed = in_blocks(job.target, self._block)
         if self._at_most + needed > self.kv_tokens and self.kv_used + needed > self.kv_tokens:

@@ -311,3 +311,56 @@ def test_the_reference_load_on_one_replica_is_carried() -> None:
         found = run(Deployment(find_profile(model="Llama-3.1-8B", gpu="H100", tp=1)), table)
         shares.append(float(((found.ttft_s <= 0.5) & ~(found.tpot_s > 0.025)).mean()))
     assert shares[0] >= 0.99 > shares[1]
+
+
+def limited(
+    limits: list[tuple[float, int]], requests: list[Request]
+) -> tuple[dict[int, tuple[float, float]], list[int]]:
+    """Serves the requests while the limit changes at these times; also how many ran after each event."""
+    replica, ran, ended = Replica(PLAIN), [], {}
+    calls = sorted([(at, 0, limit) for at, limit in limits] + [(each[0], 1, n) for n, each in enumerate(requests)])
+    for at, kind, value in [*calls, (inf, 2, 0)]:
+        while replica.next_event <= at and replica.next_event < inf:
+            replica.proceed()
+            ran.append(replica.running)
+            ended |= {job.index: (job.first, end) for job, end in replica.done}
+            replica.done.clear()
+        if kind == 0:
+            replica.admit_at_most(value, at)
+        elif kind == 1:
+            replica.submit(Job(value, at, *requests[value][1:]), at)
+    return ended, ran
+
+
+def test_a_limit_set_at_the_start_is_that_of_an_engine_built_with_it() -> None:
+    requests = [(0.1 * n, 200, 30 + n) for n in range(12)]
+    built = serve(Replica(replace(PLAIN, max_num_seqs=3)), requests)
+    assert limited([(0.0, 3)], requests)[0] == built
+
+
+def test_a_lower_limit_stops_nobody_and_admits_nobody() -> None:
+    requests = [(0.0, 50, 200)] * 4 + [(0.5, 50, 5)]
+    ended, ran = limited([(0.4, 2)], requests)
+    assert max(ran) == 4
+    assert ended[4][0] > sorted(ended[n][1] for n in range(4))[2]
+    assert all(ended[n][0] < 0.4 for n in range(4))
+
+
+def test_a_higher_limit_admits_at_the_next_step_and_not_at_the_end_of_a_run() -> None:
+    requests = [(0.0, 50, 400), (0.5, 50, 5)]
+    ended, _ = limited([(0.0, 1), (1.0, 2)], requests)
+    assert 1.0 < ended[1][0] < 1.1
+    assert ended[1][1] < ended[0][1]
+
+
+def test_no_limit_goes_beyond_the_engines_own() -> None:
+    requests = [(0.0, 50, 60)] * 5
+    few = replace(PLAIN, max_num_seqs=2)
+    replica = Replica(few)
+    replica.admit_at_most(50, 0.0)
+    assert serve(replica, requests) == serve(Replica(few), requests)
+
+
+def test_a_limit_below_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="limit: 0: give a whole number"):
+        Replica(PLAIN).admit_at_most(0, 0.0)
