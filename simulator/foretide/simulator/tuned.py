@@ -38,7 +38,7 @@ class Setup:
     objective: Objective
     drift: Drift
     bounds: Bounds
-    windows: int = 240
+    windows: int = 192
     window_s: float = 30.0
     gpus: int = 1
     """Of one replica."""

@@ -18,7 +18,15 @@ from foretide.simulator.tuned import Setup
 BOUNDS = Bounds(4, 320)
 SPEED = 1.1
 """How much slower than its kernel tables a real engine is (papers.md 3.2)."""
-DEVELOPMENT = ("dev-gateway", "dev-gateway-shift", "dev-light", "dev-autoscaled", "dev-autoscaled-shift")
+DEVELOPMENT = (
+    "dev-gateway",
+    "dev-gateway-long",
+    "dev-gateway-shift",
+    "dev-light",
+    "dev-autoscaled",
+    "dev-autoscaled-long",
+    "dev-autoscaled-shift",
+)
 DRIFTING = ("gateway-day-night", "gateway-shift", "gateway-light", "autoscaled-day-night", "autoscaled-shift")
 PAPER = "knative-paper"
 
@@ -43,20 +51,23 @@ def _paper() -> Setup:
 
 def _developed() -> dict[str, Setup]:
     summaries = Drift(day={"chat": 1.0}, night={"summarise": 1.0}, day_rps=9.0, night_rps=5.0)
-    shift = Drift(output_factor=2.0, shift_at=120, day_rps=9.0, night_rps=9.0)
+    long_nights = Drift(day={"chat": 0.5, "summarise": 0.5}, night={"rag": 1.0}, day_rps=6.5, night_rps=1.6)
+    shift = Drift(output_factor=2.0, shift_at=96, day_rps=9.0, night_rps=9.0)
     deployment = _deployment("Llama-3.1-8B", "A100", tp=1)
     return {
         "dev-gateway": _gateway(deployment, summaries, gpus=1),
+        "dev-gateway-long": _gateway(deployment, long_nights, gpus=1),
         "dev-gateway-shift": _gateway(deployment, shift, gpus=1),
         "dev-light": _gateway(deployment, Drift(day_rps=3.0, night_rps=2.0), gpus=1),
         "dev-autoscaled": _autoscaled(deployment, summaries, gpus=1),
+        "dev-autoscaled-long": _autoscaled(deployment, long_nights, gpus=1),
         "dev-autoscaled-shift": _autoscaled(deployment, shift, gpus=1),
     }
 
 
 def _reported() -> dict[str, Setup]:
     long_nights = Drift(day={"chat": 1.0}, night={"rag": 1.0}, day_rps=10.0, night_rps=1.6)
-    shift = Drift(output_factor=3.0, shift_at=120, day_rps=9.0, night_rps=9.0)
+    shift = Drift(output_factor=3.0, shift_at=96, day_rps=9.0, night_rps=9.0)
     deployment = _deployment("Llama-3.1-70B", "H100", tp=4)
     return {
         "gateway-day-night": _gateway(deployment, long_nights, gpus=4),

@@ -20,8 +20,8 @@ VLLM_DEFAULT = 256
 """vLLM's max_num_seqs where nothing is given, as simulated here."""
 ENOUGH = 20
 """Requests that have to end in a window before their mean lengths are believed."""
-MEMORY = 0.5
-"""Weight of the newest window in the running mean of lengths."""
+MEMORY = 100
+"""Requests that what was known before weighs, against those of the newest window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,10 @@ def followed(known: Lengths | None, seen: Window | None) -> Lengths | None:
         return known
     if known is None:
         return Lengths(seen.prompt_tokens, seen.output_tokens)
+    new = seen.ended / (seen.ended + MEMORY)
     return Lengths(
-        known.prompt + MEMORY * (seen.prompt_tokens - known.prompt),
-        known.output + MEMORY * (seen.output_tokens - known.output),
+        known.prompt + new * (seen.prompt_tokens - known.prompt),
+        known.output + new * (seen.output_tokens - known.output),
     )
 
 

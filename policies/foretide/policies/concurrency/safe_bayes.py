@@ -40,8 +40,8 @@ class Surrogate:
     """Standard deviations of the upper bound."""
     cautious: float = 1.0
     """Standard deviations of the lower bound."""
-    slack: float = 0.15
-    """Share of the goodput at n* that a choice may be expected to lose."""
+    slack: float = 0.1
+    """What a choice may be expected to lose against n*, in shares of the rate expected of a full batch at n*."""
     kept: int = 160
     """Windows remembered."""
 
@@ -87,7 +87,7 @@ class SafeBayes:
     def _chosen(self) -> float:
         mean, sd = self.believed()
         surrogate, baseline = self._surrogate, float(mean[REACH])
-        safe = mean - surrogate.cautious * sd >= baseline - surrogate.slack * abs(baseline)
+        safe = mean - surrogate.cautious * sd >= baseline - surrogate.slack
         safe[REACH] = True
         return float(NOTCHES[int(np.argmax(np.where(safe, mean + surrogate.bold * sd, -np.inf)))])
 

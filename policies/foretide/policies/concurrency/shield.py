@@ -33,7 +33,7 @@ class Promise:
     """Of the fleet; canary and control are one each."""
     error: float = 0.05
     """Probability at most of adopting, in one trial, what is no better."""
-    step: int = 2
+    step: int = 3
     """Notches of a tenth between canary and fleet at most."""
     loss_budget: float = 0.003
     """Share of all requests that exploring may cost: the maintenance budget. 0 = never explore."""
@@ -43,6 +43,8 @@ class Promise:
     """The same for a drop of attainment."""
     slack: float = 0.01
     """Mean attainment that an adopted limit may lose."""
+    sure: float = 3.0
+    """Standard errors of counts that a loss has to be beyond to be seen in one window."""
     patience: int = 16
     """Windows after which a trial that proved nothing ends."""
     rest: int = 8
@@ -108,9 +110,9 @@ class Shield:
     def plan(self, seen: Window | None) -> Plan:
         """Who runs what, after the fleet's last window; None where none has been seen."""
         baseline, proposed = self._rule.act(seen), self._agent.act(seen)
-        regime = regime_of(self._rule.lengths)
-        if regime is None:
+        if self._rule.lengths is None:
             return Plan(baseline)
+        regime = regime_of(self._rule.lengths, self.record)
         if regime != self.record.regime:
             self.record = replace(self.record, regime=regime, trial=None)
         adopted = self.record.standing.adopted
@@ -118,7 +120,7 @@ class Shield:
         self.record = replace(self.record, trial=trial)
         fleet = self._limit(adopted)
         canary = None if trial is None else self._limit(trial.notch)
-        return Plan(fleet, control=baseline if fleet != baseline else None, canary=canary if canary != fleet else None)
+        return Plan(fleet, control=baseline if fleet != baseline else None, canary=canary)
 
     def learn(self, outcome: Outcome) -> Ruling:
         """Judges the adopted limit first, then the canary's."""
@@ -146,13 +148,16 @@ class Shield:
         promise, record = self.promise, self.record
         if record.allowance < promise.share or not promise.loss_budget:
             return None
-        if record.trial is not None:
-            return record.trial
+        trial = record.trial or self._begun(proposed, adopted)
+        return None if trial is None or self._limit(trial.notch) == self._limit(adopted) else trial
+
+    def _begun(self, proposed: float, adopted: int) -> Trial | None:
+        """A trial of what is proposed, as near to it as a step goes; None while that notch rests."""
+        step = self.promise.step
         notch = round(notch_of(max(1.0, proposed), self._rule.unbounded))
-        notch = min(max(notch, adopted - promise.step, -REACH), adopted + promise.step, REACH)
-        rest = record.standing.resting.get(notch)
-        resting = rest is not None and record.window < rest.until
-        return None if resting or self._limit(notch) == self._limit(adopted) else Trial(notch)
+        notch = min(max(notch, adopted - step, -REACH), adopted + step, REACH)
+        rest = self.record.standing.resting.get(notch)
+        return None if rest is not None and self.record.window < rest.until else Trial(notch)
 
     def _settle_up(self, outcome: Outcome) -> None:
         """The allowance grows by the budget, up to what two lost windows cost, and pays for what the canary missed."""
@@ -196,15 +201,15 @@ class Shield:
         self.record = replace(self.record, standings=standings, trial=trial)
 
     def _worse(self, one: Window, other: Window) -> bool:
-        """Whether a window is worse than another beyond what is tolerated and beyond two standard errors of counts."""
+        """Whether a window is worse than another beyond what is tolerated and beyond the noise of counts."""
         promise = self.promise
         noise = sqrt(1.0 / max(1, one.good) + 1.0 / max(1, other.good))
-        if -gained(one, other) > max(promise.loss, 2.0 * noise):
+        if -gained(one, other) > max(promise.loss, promise.sure * noise):
             return True
         asked = (one.ended + one.refused, other.ended + other.refused)
         share = (one.good + other.good) / max(1, sum(asked))
         spread = sqrt(share * (1.0 - share) * sum(1.0 / max(1, count) for count in asked))
-        return lost(one, other) > max(promise.missed, 2.0 * spread)
+        return lost(one, other) > max(promise.missed, promise.sure * spread)
 
 
 def gained(one: Window, other: Window) -> float:

@@ -1,6 +1,8 @@
 """What the shield remembers, as values that survive a restart: what is adopted where, what is on trial, what is left.
 
-A regime is a coarse class of lengths; what was proven in one says nothing of another.
+A regime is the neighbourhood of mean lengths that were met once, named after them; what was proven in one says nothing
+of another. The regime of now is kept until lengths are more than `OCTAVES` from where it began, so that lengths at a
+border do not flap between two.
 """
 
 from collections.abc import Mapping
@@ -12,8 +14,8 @@ from foretide.policies.concurrency.evidence import Evidence
 from foretide.policies.concurrency.limit_rule import Lengths
 from foretide.policies.concurrency.window import State
 
-OCTAVES = 2.0
-"""Width of a regime, in octaves of prompt and of output tokens."""
+OCTAVES = 1.0
+"""How far lengths may be from a regime's own, in octaves of prompt and of output tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,21 @@ class Record:
         )
 
 
-def regime_of(lengths: Lengths | None) -> str | None:
-    """The class of these lengths; None while they are unknown."""
-    if lengths is None:
-        return None
-    prompt, output = (int(log2(max(1.0, tokens)) // OCTAVES) for tokens in (lengths.prompt, lengths.output))
-    return f"{prompt}/{output}"
+def regime_of(lengths: Lengths, record: Record) -> str:
+    """The regime of now while it reaches so far, else the nearest that does, else a new one."""
+    if record.regime is not None and distance(lengths, record.regime) <= OCTAVES:
+        return record.regime
+    nearest = min(record.standings, key=lambda regime: distance(lengths, regime), default=None)
+    if nearest is not None and distance(lengths, nearest) <= OCTAVES:
+        return nearest
+    return f"{max(1, round(lengths.prompt))}/{max(1, round(lengths.output))}"
+
+
+def distance(lengths: Lengths, regime: str) -> float:
+    """Octaves between lengths and those that a regime is named after, in prompt or output, whichever is further."""
+    own = (int(tokens) for tokens in regime.split("/"))
+    pairs = zip((lengths.prompt, lengths.output), own, strict=True)
+    return max(abs(log2(max(1.0, tokens) / named)) for tokens, named in pairs)
 
 
 def _standing(row: Mapping[str, Any]) -> Standing:

@@ -57,8 +57,10 @@ def test_few_requests_and_unknown_lengths_change_nothing() -> None:
     assert followed(None, None) is None
 
 
-def test_lengths_are_followed_half_way() -> None:
-    assert followed(Lengths(500.0, 100.0), shown(prompt=1000.0, output=200.0)) == Lengths(750.0, 150.0)
+def test_lengths_are_followed_the_faster_the_more_requests_show_them() -> None:
+    few, many = (followed(Lengths(500.0, 100.0), shown(prompt=1000.0, ended=ended)) for ended in (100, 900))
+    assert few == Lengths(750.0, 150.0)
+    assert many == Lengths(950.0, 190.0)
 
 
 def test_the_rule_is_blind_until_lengths_are_known() -> None:
