@@ -24,6 +24,7 @@ COMMANDS = (
     "simulate",
     "backtest",
     "size",
+    "tune",
     "forecast",
     "profile",
     "validate",
