@@ -10,7 +10,7 @@ test; the shield ends such a limit by its losses. The error is that of one compa
 """
 
 from dataclasses import dataclass
-from math import exp, log1p
+from math import exp, inf, log1p, sqrt
 
 BETS = (0.2, 0.5, 0.8)
 """Shares of wealth that are bet on each window."""
@@ -26,6 +26,8 @@ class Evidence:
     """Sum of the relative differences in goodput."""
     attainment: float = 0.0
     """Sum of the differences in attainment."""
+    squares: float = 0.0
+    """Sum of their squares."""
 
     def after(self, *, goodput: float, attainment: float) -> "Evidence":
         """One more window, by its differences; a tie counts against the first."""
@@ -35,12 +37,26 @@ class Evidence:
             windows=self.windows + 1,
             goodput=self.goodput + goodput,
             attainment=self.attainment + attainment,
+            squares=self.squares + attainment**2,
         )
 
     @property
     def value(self) -> float:
         """The e-value: 1 at first, large where the first does better."""
         return sum(exp(wealth) for wealth in self.log_wealth) / len(self.log_wealth)
+
+    @property
+    def attained(self) -> tuple[float, float]:
+        """Mean difference in attainment and its standard error, infinite below two windows."""
+        return self.attainment / max(1, self.windows), self.deviation / sqrt(max(1, self.windows))
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the differences in attainment; infinite below two windows."""
+        if self.windows < 2:
+            return inf
+        mean = self.attainment / self.windows
+        return sqrt(max(0.0, self.squares - self.windows * mean**2) / (self.windows - 1))
 
     def proves(self, error: float) -> bool:
         return self.value >= 1.0 / error

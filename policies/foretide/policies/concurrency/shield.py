@@ -93,8 +93,10 @@ class Ruling(StrEnum):
 
 SETTLING = 1
 """Windows of a trial that are no evidence for it: what ends in them was admitted before."""
-DOUBTFUL = 4
-"""Windows from which on a mean of attainment is believed."""
+OBVIOUS = 0.3
+"""A drop of attainment in one window that no noise excuses."""
+DOUBTFUL, DEVIATIONS = 4, 2.0
+"""Windows from which on a mean of attainment is believed, and how many standard errors it has to be beyond `slack`."""
 
 
 class Shield:
@@ -171,8 +173,9 @@ class Shield:
         if control is None:
             return None
         doubt = _after(standing.doubt, control, outcome.fleet)
-        worn = doubt.windows >= DOUBTFUL and doubt.attainment > self.promise.slack * doubt.windows
-        if worn or doubt.proves(self.promise.error) or self._worse(outcome.fleet, control):
+        lost_so_far, error = doubt.attained
+        worn = doubt.windows >= DOUBTFUL and lost_so_far - DEVIATIONS * error > self.promise.slack
+        if worn or doubt.proves(self.promise.error) or self._worse(outcome.fleet, control, standing.doubt):
             self._close(replace(_failed(standing, standing.adopted, self), adopted=0, doubt=Evidence()))
             return Ruling.ROLLED_BACK
         self._close(replace(standing, doubt=doubt), trial=self.record.trial)
@@ -187,7 +190,7 @@ class Shield:
             evidence = _after(evidence, canary, outcome.fleet)
         trial = replace(trial, windows=trial.windows + 1, evidence=evidence)
         held = evidence.attainment >= -self.promise.slack * evidence.windows
-        if self._worse(canary, outcome.fleet) or trial.windows >= self.promise.patience:
+        if self._worse(canary, outcome.fleet, trial.evidence) or trial.windows >= self.promise.patience:
             self._close(_failed(standing, trial.notch, self))
             return Ruling.REJECTED
         if evidence.proves(self.promise.error) and evidence.goodput > 0 and held:
@@ -200,8 +203,10 @@ class Shield:
         standings = {**self.record.standings, self.record.regime or "": standing}
         self.record = replace(self.record, standings=standings, trial=trial)
 
-    def _worse(self, one: Window, other: Window) -> bool:
-        """Whether a window is worse than another beyond what is tolerated and beyond the noise of counts."""
+    def _worse(self, one: Window, other: Window, before: Evidence) -> bool:
+        """Whether a window is worse than another beyond what is tolerated, beyond the noise of counts, and beyond how
+        much the two have differed `before`. A drop of `OBVIOUS` is always worse.
+        """
         promise = self.promise
         noise = sqrt(1.0 / max(1, one.good) + 1.0 / max(1, other.good))
         if -gained(one, other) > max(promise.loss, promise.sure * noise):
@@ -209,7 +214,8 @@ class Shield:
         asked = (one.ended + one.refused, other.ended + other.refused)
         share = (one.good + other.good) / max(1, sum(asked))
         spread = sqrt(share * (1.0 - share) * sum(1.0 / max(1, count) for count in asked))
-        return lost(one, other) > max(promise.missed, promise.sure * spread)
+        usual = before.deviation if before.windows >= DOUBTFUL else 0.0
+        return lost(one, other) > min(OBVIOUS, max(promise.missed, promise.sure * spread, promise.sure * usual))
 
 
 def gained(one: Window, other: Window) -> float:

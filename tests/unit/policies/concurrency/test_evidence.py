@@ -43,3 +43,17 @@ def test_seven_wins_in_a_row_are_proof_at_one_in_twenty() -> None:
     while not one.proves(0.05):
         one, needed = one.after(goodput=0.1, attainment=0.0), needed + 1
     assert needed == 7
+
+
+def test_the_spread_of_attainment_is_that_of_a_sample() -> None:
+    drops = np.array([0.1, -0.05, 0.3, 0.0])
+    one = Evidence()
+    for drop in drops:
+        one = one.after(goodput=0.1, attainment=float(drop))
+    mean, error = one.attained
+    assert one.deviation == pytest.approx(drops.std(ddof=1))
+    assert (mean, error) == pytest.approx((drops.mean(), drops.std(ddof=1) / 2))
+
+
+def test_one_window_has_no_spread() -> None:
+    assert Evidence().after(goodput=0.1, attainment=0.2).attained == (0.2, np.inf)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from shown import LINEAR, shown
 
+from foretide.policies.concurrency.evidence import Evidence
 from foretide.policies.concurrency.limit_rule import Fixed, Rule
 from foretide.policies.concurrency.shield import Outcome, Plan, Promise, Ruling, Shield, gained, lost
 from foretide.policies.concurrency.standing import Record, Standing
@@ -174,3 +175,23 @@ def test_promises_that_make_no_sense_are_refused(given: dict[str, float], told: 
 
 def test_a_fresh_record_may_explore_at_once() -> None:
     assert shield(Fixed(BEST)).record == Record(allowance=0.1)
+
+
+def doubted(doubt: Evidence, *, attained: float) -> Ruling:
+    """What a shield with that evidence against its adopted limit makes of a fleet that attains so much, beside 70 %."""
+    one = shield(Fixed(BEST))
+    one.plan(shown())
+    one.record = replace(one.record, standings={one.record.regime or "": Standing(adopted=2, doubt=doubt)})
+    plan = one.plan(shown())
+    control = shown(limit=plan.control or 0, good=140, ended=200)
+    return one.learn(Outcome(shown(limit=plan.fleet, good=140, ended=round(140 / attained)), control))
+
+
+def test_a_pair_that_has_always_differed_much_is_not_ended_by_as_much_again() -> None:
+    steady, noisy = Evidence(), Evidence()
+    for window in range(6):
+        steady = steady.after(goodput=-0.1, attainment=-0.2)
+        noisy = noisy.after(goodput=-0.1, attainment=-0.2 + 0.15 * (-1) ** window)
+    assert doubted(steady, attained=0.5) is Ruling.ROLLED_BACK
+    assert doubted(noisy, attained=0.5) is Ruling.KEPT
+    assert doubted(noisy, attained=0.35) is Ruling.ROLLED_BACK
