@@ -1,8 +1,8 @@
 """Named set-ups of the tuner. Settings were chosen on the development part; benchmarks report the other.
 
 Two doors, see `tuned`: `autoscaled` as behind Knative, `gateway` at a given rate. All traffic is generated, in a day
-compressed to 96 windows of 30 s. What is NOT promised: anybody's traffic; rates at the gateway are ours, chosen so that
-demand is about a third above what the replica carries by day and by night, or, where `light`, half of it.
+compressed to 96 windows of 30 s. What is NOT promised: anybody's traffic; rates at the gateway are ours: above
+what a replica carries by day and by night, so that the limit always binds, or, where `light`, well below.
 """
 
 from collections.abc import Mapping
