@@ -43,7 +43,7 @@ LINES = {
     "shielded": (OURS, "-"),
 }
 ABOUT = {
-    "gateway-day-night": "Gateway, more demand than the best limit carries by day and by night; chat, and long prompts by night.",
+    "gateway-day-night": "Gateway, more demand than the best limit carries; chat by day, long prompts by night.",
     "gateway-shift": "Gateway, overloaded; chat, and answers three times as long from the second day on.",
     "gateway-light": "Gateway, chat, well below what a replica carries: no sensible limit is ever reached.",
     "autoscaled-day-night": "Behind an autoscaler; chat by day, long prompts by night.",
