@@ -6,6 +6,7 @@ Verdicts are computed from the cells; no figure of the page is written by hand.
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -157,7 +158,7 @@ def _plain(drifting: Mapping[str, Cell]) -> list[str]:
             "which keeps 30 % free, the same margin gives goodput away or gains little; which door it is, is what the "
             "tuner finds out and a margin has to be told."
         )
-    return [*lines, ""]
+    return [*(fill(line, 120) for line in lines), ""]
 
 
 def _drift(drifting: Mapping[str, Cell]) -> list[str]:
@@ -198,7 +199,7 @@ def _table(cell: Cell, seeds: int) -> list[str]:
 
 def _searched(cell: Cell) -> list[str]:
     told = ", ".join(f"{limit}: {goodput:.3f}" for limit, goodput in cell["searched"].items())
-    return [f"Static limits, goodput over the first five seeds: {told}.", ""]
+    return [fill(f"Static limits, goodput over the first five seeds: {told}.", 120), ""]
 
 
 def _paper(cell: Cell) -> list[str]:
@@ -295,7 +296,8 @@ def _figure(found: Mapping[str, Cell], file: str) -> list[str]:
     return [
         f"![Cumulative regret against the best static limit](../images/{file})",
         "",
-        "Below zero is better than the best static limit. Windows count alike, however many replicas they stand for.",
+        "Below zero is better than the best static limit. Windows count alike, however many replicas they stand for. The",
+        "shielded fleet is three replicas, two of which meet other arrivals than the rest of the arms.",
         "",
     ]
 
@@ -310,4 +312,5 @@ def _panel(axes: Any, name: str, cell: Cell) -> None:
     axes.set(title=name, xlabel="window of 30 s", ylabel="good requests per GPU behind")
     # An agent that fails altogether would press all others together; the table has it.
     ends = [abs(regret(arms[arm], arms["best-static"], setups()[name])).max() for arm in ("rule", "shielded", "bandit")]
-    axes.set_ylim(-1.6 * max(ends), 1.6 * max(ends))
+    furthest = 1.6 * max(ends) or 1.0
+    axes.set_ylim(-furthest, furthest)
