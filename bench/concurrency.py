@@ -30,8 +30,8 @@ from foretide.simulator.tuning import best_static, fleet_tally, run_agent, run_s
 from foretide.simulator.tuning_setups import DRIFTING, PAPER, setups
 
 CELLS = Path(__file__).parents[1] / "docs/benchmarks/concurrency"
-SEEDS, PAPER_SEEDS, HOSTILE_SEEDS, SEARCH_SEEDS = range(20), range(10), range(10), range(5)
-PAPER_GRID = range(10, 311, 20)
+SEEDS, PAPER_SEEDS, HOSTILE_SEEDS, SEARCH_SEEDS = range(20), range(5), range(6), range(5)
+PAPER_GRID = range(10, 311, 30)
 DRIFT_GRID = (8, 12, 18, 25, 35, 48, 64, 80, 100, 130, 170, VLLM_DEFAULT)
 HOSTILE = ("gateway-day-night", "autoscaled-day-night")
 WRONG_NOTCH = 6
@@ -169,9 +169,9 @@ def main() -> None:
         kept(f"rollback-{name}", lambda name=name: rollbacks(name), fresh=fresh)
     for name in DRIFTING:
         kept(name, lambda name=name: compared(name, seeds=SEEDS, grid=DRIFT_GRID), fresh=fresh)
-    kept(PAPER, lambda: compared(PAPER, seeds=PAPER_SEEDS, grid=PAPER_GRID), fresh=fresh)
     for name in HOSTILE:
         kept(f"hostile-{name}", lambda name=name: hostile(name), fresh=fresh)
+    kept(PAPER, lambda: compared(PAPER, seeds=PAPER_SEEDS, grid=PAPER_GRID), fresh=fresh)
     write_page(CELLS)
 
 

@@ -296,8 +296,8 @@ def _figure(found: Mapping[str, Cell], file: str) -> list[str]:
     return [
         f"![Cumulative regret against the best static limit](../images/{file})",
         "",
-        "Below zero is better than the best static limit. Windows count alike, however many replicas they stand for. The",
-        "shielded fleet is three replicas, two of which meet other arrivals than the rest of the arms.",
+        "Below zero is better than the best static limit. Windows count alike, however many replicas they are.",
+        "The shielded fleet is three replicas, two of which meet other arrivals than the rest of the arms.",
         "",
     ]
 
