@@ -73,6 +73,10 @@ what prompted that change, which was chosen on the `dev-` set-ups.
 A caution about the measure: behind an autoscaler, goodput per GPU-second also rises when requests that need many GPUs
 are given up. Attainment stands beside it for that reason, and the shield adopts nothing that loses more than a point.
 """
+HARM = (
+    "Under the shield at its defaults, beside n* on the same replicas. What is meant as harm is sometimes none: at an",
+    "overloaded gateway a lower limit is better, and the shield adopts it from whoever proposes it.",
+)
 
 
 def write_page(cells: Path) -> None:
@@ -230,7 +234,7 @@ def _paper(cell: Cell) -> list[str]:
 
 
 def _shield(found: Mapping[str, Cell]) -> list[str]:
-    lines = ["## Agents that mean harm", "", "Under the shield at its defaults, beside n* on the same replicas.", ""]
+    lines = ["## Agents that mean harm", "", *HARM, ""]
     for stem, cell in found.items():
         if stem.startswith("hostile-"):
             lines += _harmed(stem.removeprefix("hostile-"), cell)
