@@ -73,6 +73,12 @@ what prompted that change, which was chosen on the `dev-` set-ups.
 A caution about the measure: behind an autoscaler, goodput per GPU-second also rises when requests that need many GPUs
 are given up. Attainment stands beside it for that reason, and the shield adopts nothing that loses more than a point.
 """
+PAPER_TOLD = (
+    "After Schuler, Jamil and Kühl (arXiv 2005.14410): users in a closed loop behind Knative's autoscaler, lengths that "
+    "do not drift. State, actions (-20, 0, +20), range (10 to 310) and constants of Q-learning are known to us at second "
+    "hand; the reward is ours; the application is a language model instead of theirs. The static limits searched lie 30 "
+    "apart, so that the best of them may be a little short of the best there is."
+)
 HARM = (
     "Under the shield at its defaults, beside n* on the same replicas. What is meant as harm is sometimes none: at an",
     "overloaded gateway a lower limit is better, and the shield adopts it from whoever proposes it.",
@@ -211,10 +217,7 @@ def _paper(cell: Cell) -> list[str]:
     lines = [
         "## The set-up of the Knative paper",
         "",
-        "After Schuler, Jamil and Kühl (arXiv 2005.14410): users in a closed loop behind Knative's autoscaler, lengths "
-        "that do not drift. State, actions (-20, 0, +20), range (10 to 310) and constants of Q-learning are known "
-        "to us at second hand; the reward is ours; the application is a language model instead of theirs. "
-        + _setup(setups()[PAPER]),
+        fill(f"{PAPER_TOLD} {_setup(setups()[PAPER])}", 120),
         "",
         *_table(cell, len(arms["rule"]["goodput"])),
         *_searched(cell),
@@ -287,7 +290,7 @@ def _figure(found: Mapping[str, Cell], file: str) -> list[str]:
     with rc_context(RC):
         columns = min(3, len(found))
         rows = -(-len(found) // columns)
-        figure = Figure(figsize=(4.4 * columns + 1.0 * (columns == 1), 3.6 * rows + 0.6), layout="constrained")
+        figure = Figure(figsize=(max(9.0, 4.4 * columns), 3.6 * rows + 0.6), layout="constrained")
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, (name, cell) in zip(panels, found.items(), strict=False):
             _panel(axes, name, cell)
