@@ -74,10 +74,10 @@ A caution about the measure: behind an autoscaler, goodput per GPU-second also r
 are given up. Attainment stands beside it for that reason, and the shield adopts nothing that loses more than a point.
 """
 PAPER_TOLD = (
-    "After Schuler, Jamil and Kühl (arXiv 2005.14410): users in a closed loop behind Knative's autoscaler, lengths that "
-    "do not drift. State, actions (-20, 0, +20), range (10 to 310) and constants of Q-learning are known to us at second "
-    "hand; the reward is ours; the application is a language model instead of theirs. The static limits searched lie 30 "
-    "apart, so that the best of them may be a little short of the best there is."
+    "After Schuler, Jamil and Kühl (arXiv 2005.14410): users in a closed loop behind Knative's autoscaler, lengths "
+    "that do not drift. State, actions (-20, 0, +20), range (10 to 310) and constants of Q-learning are known to us at "
+    "second hand; the reward is ours; the application is a language model instead of theirs. The static limits "
+    "searched lie 30 apart, so that the best of them may be a little short of the best there is."
 )
 HARM = (
     "Under the shield at its defaults, beside n* on the same replicas. What is meant as harm is sometimes none: at an",
