@@ -3,7 +3,7 @@
 What is NOT promised: that every family has every model. What was not run is not there; what was tried is said.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from forecast_families import FAMILIES
 from forecast_kept import kept, table_of
 
-from foretide.forecaster.evaluate.baselines.catalogue import SIMPLE_NAMES
+from foretide.forecaster.evaluate.baselines.catalogue import ENTRIES, SIMPLE_NAMES
 from foretide.forecaster.evaluate.summary import summary
 
 PAGE = Path(__file__).parents[1] / "docs/benchmarks/forecasts.md"
@@ -160,4 +160,12 @@ def _ran(name: str, cells: Sequence[Told], left_out: Sequence[Told]) -> list[str
     if left_out:
         why = sorted(f"{cell['model']} on {cell['group']} ({cell['left_out']})" for cell in left_out)
         told.append(f"Left out: {'; '.join(why)}.")
+    absent = _not_run({cell["model"] for cell in (*cells, *left_out)}) if name in LONG else []
+    if absent:
+        told.append(f"Not run, for want of time: {', '.join(absent)}.")
     return [" ".join(told)]
+
+
+def _not_run(tried: Collection[str]) -> list[str]:
+    """Competitors of which the table holds no row, in the catalogue's order."""
+    return [model for model in ENTRIES if model not in tried]

@@ -5,7 +5,6 @@ from math import exp
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 Floats = NDArray[np.float64]
 
@@ -80,5 +79,7 @@ class ColdStart:
     """How many real starts stand behind it; 0 = prior only."""
 
     def quantile(self, probability: float) -> float:
+        from scipy.special import ndtri  # 12 MB and half a second, which whoever only forecasts need not pay
+
         normal: float = ndtri(probability)
         return self.median_s * exp(self.sigma * normal)

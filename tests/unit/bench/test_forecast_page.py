@@ -57,6 +57,14 @@ def test_the_page_is_written_from_the_tables_alone(tables: Path) -> None:
     assert (tables / "forecasts.md").read_text() == page
 
 
+def test_a_model_without_a_row_is_named_as_not_run(tables: Path) -> None:
+    forecast_page.write_page()
+    (line,) = [line for line in (tables / "forecasts.md").read_text().splitlines() if "Not run" in line]
+    absent = line.partition("Not run, for want of time: ")[2].rstrip(".").split(", ")
+    assert {"flow", "gaussian-head", "patchtst"} <= set(absent)
+    assert not {"naive", "ets", "pooled", "deepar", "mstl"} & set(absent)
+
+
 def test_a_pool_worse_than_its_best_tier_is_named(tables: Path) -> None:
     (line,) = targets.worst_of_pools([cell_of(row_of(each)) for each in CELLS])
     assert line == ("- `pooled` at most 1.02 x the best tier: 1 of 2 series. a 1.000 (ets), **b 1.060 (ets)**.")

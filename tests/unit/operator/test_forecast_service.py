@@ -1,6 +1,8 @@
 """A forecast service answers as the graph in the process would, and its client never waits nor raises anything else."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -171,3 +173,10 @@ async def test_serve_listens_where_it_is_told(session: Session) -> None:
         assert (await asked(head(f"http://{host}:{port}"), rows=5)).shape == (5, 8, 30, 3)
     finally:
         await runner.cleanup()
+
+
+def test_a_serving_process_carries_no_libraries_of_decisions_and_evaluation() -> None:
+    heavy = "scipy", "pandas", "pyarrow", "statsmodels", "kopf"
+    code = f"import sys, foretide.operator.forecast_service; print([name for name in {heavy} if name in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"

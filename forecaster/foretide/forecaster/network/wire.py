@@ -93,7 +93,7 @@ def largest_answer(shape: Sequence[int]) -> int:
 def _packed(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> bytes:
     told = {**header, "arrays": {name: list(array.shape) for name, array in arrays.items()}}
     text = json.dumps(told, separators=(",", ":")).encode()
-    parts = [np.ascontiguousarray(array, dtype="<f4").tobytes() for array in arrays.values()]
+    parts = [np.ascontiguousarray(array, dtype="<f4").data for array in arrays.values()]  # no copy of megabytes
     return b"".join([MAGIC, len(text).to_bytes(4, "little"), text, *parts])
 
 
