@@ -52,8 +52,8 @@ def ahead_of(evidence: Evidence, forecast: DemandForecast) -> Ahead:
 
 
 def speed_draws(service: ServiceModel, count: int) -> Floats:
-    """`count` equally likely slow-down factors, in an order that has nothing to do with the paths' order."""
-    draws = np.exp(service.log_speed_mean + service.log_speed_sd * even_normals(count))
+    """`count` equally likely weights of work, each at its speed, in an order that has nothing to do with the paths'."""
+    draws = service.weight(service.log_speed_mean + service.log_speed_sd * even_normals(count))
     return np.asarray(np.random.default_rng(count).permutation(draws), dtype=np.float64)
 
 
@@ -67,4 +67,4 @@ def recent_work(history: DemandHistory, service: ServiceModel) -> float:
     known = history.values[np.isfinite(history.values).all(axis=1)][-FLOOR_BINS:]
     if not len(known):
         return 0.0
-    return float(service.work.of(known).mean() * np.exp(service.log_speed_mean))
+    return float(service.work.of(known).mean() * service.weight(np.array(service.log_speed_mean)))

@@ -37,8 +37,9 @@ class EngineSamples:
     """One pod's engine counters as scraped: arrays of one length n, `at` ascending, in seconds.
 
     `finished`, `prompt_tokens` and `output_tokens` are cumulative; the token counts are those OF FINISHED requests.
-    `running` and `waiting` are gauges. `rejected` (turned away, never taken in) and `aborted` (a part of `finished`:
-    whose client went away) are cumulative, and None where the engine does not expose them.
+    `running` and `waiting` are gauges. `rejected` (turned away, never taken in), `aborted` (a part of `finished`: whose
+    client went away), `gap_s` and `gaps` (sum in seconds and count of the times between two tokens) are cumulative, and
+    None where the engine does not expose them.
     """
 
     at: Floats
@@ -49,6 +50,8 @@ class EngineSamples:
     output_tokens: Floats
     rejected: Floats | None = None
     aborted: Floats | None = None
+    gap_s: Floats | None = None
+    gaps: Floats | None = None
 
     def columns(self) -> tuple[Floats, ...]:
         """All that is there."""

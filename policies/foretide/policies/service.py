@@ -56,8 +56,42 @@ class CapacityTable:
 
 
 @dataclass(frozen=True, slots=True)
+class StepCost:
+    """Seconds of one step of the engine by its profile (papers.md 3.1): what a speed factor is measured against."""
+
+    decode: tuple[float, float, float]
+    """Of a step, of each of its requests, of each token of their contexts."""
+    prefill: tuple[float, float, float]
+    """Of a step, of each of its tokens, of each pair of tokens (twice the coefficient of a whole prompt squared)."""
+    chunk: int
+    """Tokens of one step."""
+    experts: tuple[float, float] = (0.0, 0.0)
+    """Of a mixture: reading all experts, and the share of them that one token touches."""
+    crowded: tuple[float, float, float, float] | None = None
+    """Another `decode` from this many decodes on, where one line does not hold for both."""
+
+    def decode_s(self, batch: float, context: float) -> float:
+        """A step of `batch` decodes with `context` tokens each."""
+        fixed, each, token = self._line(batch)
+        read, share = self.experts
+        touched = 1.0 - float((1.0 - share) ** batch)
+        return fixed + each * batch + token * batch * context + read * touched
+
+    def mixed_s(self, tokens: float, batch: float, context: float) -> float:
+        """A step that computes `tokens` of prompts beside the decodes: the larger of its two branches."""
+        fixed, each, pair = self.prefill
+        prompts = (
+            fixed + each * (tokens + batch) + pair * tokens * tokens / 2.0 + self._line(batch)[2] * batch * context
+        )
+        return max(prompts, self.decode_s(batch, context))
+
+    def _line(self, batch: float) -> tuple[float, float, float]:
+        return self.decode if self.crowded is None or batch < self.crowded[0] else self.crowded[1:]
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceModel:
-    """What one replica can carry, and how sure of it we are: the true capacity is capacity / exp(N(mu, sigma))."""
+    """What one replica can carry, and how sure of it we are: its log-speed factor is N(mu, sigma)."""
 
     work: WorkPerUnit
     capacity: CapacityTable
@@ -67,6 +101,27 @@ class ServiceModel:
     log_speed_sd: float = 0.0
     waiting_work_s: float = 0.0
     """Replica-seconds of work in one waiting request, for the fast pass; 0 = unknown."""
+    steps: StepCost | None = None
+    """None where there is no profile: then no speed can be learned."""
+    loads: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
+    """How a load weighs on a slower replica: (log factor, log of work in units of the usual capacity), ascending in
+    both. A tight objective leaves a replica of half the speed less than half its capacity."""
+    observed: int = 0
+    """How often live engines were seen to learn the speed from; 0 = what is assumed of it."""
+
+    def speed(self) -> tuple[float, float, float]:
+        """The speed factor: its median, and the ends of the interval that holds it with 90 %."""
+        mean, sd = self.log_speed_mean, self.log_speed_sd
+        return exp(mean), exp(mean - 1.645 * sd), exp(mean + 1.645 * sd)
+
+    def weight(self, log_speed: Floats) -> Floats:
+        """Work at these log-speed factors in units of the usual capacity.
+
+        Linear in logs between `loads`, and beyond them in proportion to the factor.
+        """
+        at, told = (np.array(column) for column in zip(*self.loads, strict=True))
+        inside = np.clip(log_speed, at[0], at[-1])
+        return np.asarray(np.exp(np.interp(inside, at, told) + (log_speed - inside)), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)

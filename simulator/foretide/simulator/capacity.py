@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
+from math import inf, log
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -26,6 +27,7 @@ from foretide.simulator.fleet import Fleet, RequestOutcome, StartTier
 from foretide.simulator.profiles import Deployment
 from foretide.simulator.requests import RequestTrace, Tokens
 from foretide.simulator.score import within
+from foretide.simulator.steptime import step_cost
 from foretide.simulator.weights import measured_weights
 
 POOLS = (1, 2, 4, 8, 16, 32)
@@ -42,6 +44,11 @@ MIXED_POOL = 2
 STEEP_POOL, OVERLOAD = 4, 0.1
 """Largest pool size, and relative overload, at which the growth of misses is measured."""
 GENTLEST, STEEPEST = 5.0, 60.0
+SPEEDS = (0.75, 1.3, 1.7)
+"""Speed factors, beside that of the deployment, at which a load is weighed."""
+HOPELESS = 1.5
+"""Log of how much worse than its factor a speed may be: where no load at all keeps the promise, more replicas help no
+more, and a tail of the posterior must not order all that there are."""
 SPEED_SD = 0.02
 """The table comes from the very deployment that it speaks of; what is left is the noise of the measurement."""
 VERSION = 6
@@ -76,6 +83,7 @@ def service_model(
         cache=cache,
         progress=progress,
     )
+    loads = measure_loads(deployment, objective, prompts, outputs, seed=seed, cache=cache)
     work = measure_weights(deployment, objective, prompts, outputs, seed=seed, cache=cache) or derived
     ratio = mean_work(work, prompts, outputs) / mean_work(derived, prompts, outputs)
     profile = deployment.profile
@@ -85,7 +93,45 @@ def service_model(
         source=f"simulated {profile.model} on {profile.gpu} x {profile.tp}, step times {profile.provenance}",
         log_speed_sd=log_speed_sd,
         waiting_work_s=mean_work(work, prompts, outputs),
+        steps=step_cost(deployment),
+        loads=loads,
     )
+
+
+def measure_loads(
+    deployment: Deployment,
+    objective: Objective,
+    prompts: Tokens,
+    outputs: Tokens,
+    *,
+    seed: int = 0,
+    cache: Path | None = None,
+) -> tuple[tuple[float, float], ...]:
+    """How a load weighs on a replica that is faster or slower than the deployment: `ServiceModel.loads`.
+
+    From the largest rates that keep the promise at a few speed factors, on one size of pool.
+    """
+    kept = cache / f"loads-{_digest(deployment, objective, prompts, outputs, seed)}.json" if cache else None
+    if (known := _load(kept)) is not None:
+        return tuple((float(at), float(weight)) for at, weight in known["loads"])
+
+    def largest_rate(factor: float) -> float:
+        slower = replace(deployment, speed_factor=deployment.speed_factor * factor)
+        mix = _Measurement(slower, objective, prompts, outputs, seed)
+        load, _ = mix.largest_load(STEEP_POOL, None)
+        return load / mix.mean_work
+
+    usual = largest_rate(1.0)
+    if usual <= 0:
+        return ((0.0, 0.0),)
+    weights = [log(usual / rate) if (rate := largest_rate(factor)) > 0 else inf for factor in SPEEDS]
+    told = dict(zip(map(log, SPEEDS), weights, strict=True)) | {0.0: 0.0}
+    loads = tuple((at, told[at]) for at in sorted(told))
+    rising = np.maximum.accumulate([min(weight, at + HOPELESS) for at, weight in loads])
+    found = tuple((at, float(weight)) for (at, _), weight in zip(loads, rising, strict=True))
+    if kept is not None:
+        _keep(kept, {"loads": found})
+    return found
 
 
 def measure_weights(

@@ -27,9 +27,11 @@ from foretide.policies.flow import (
     Trust,
 )
 from foretide.policies.memory import remember_scale
+from foretide.policies.speed import Speed, at_speed, learned_speed, log_factor
 from foretide.policies.turn import Sight, TargetSpec, plan_turn, relief_turn
 from foretide.simulator.autoscaler import Choice, View
 from foretide.simulator.scenario import Pace
+from foretide.simulator.token_gaps import TokenGaps
 
 PATHS = 512
 
@@ -61,6 +63,7 @@ class Shipped:
         self._forecast: DemandForecast | None = None
         self._memory: Memory | None = None
         self._next_plan = self._born = float("-inf")
+        self._speed, self._gaps = Speed(), TokenGaps()
         self._rhythm = Rhythm(plan_s=pace.plan_s, first_life_s=pace.first_life_s)
 
     @property
@@ -87,6 +90,7 @@ class Shipped:
     def _plan(self, view: View, memory: Memory) -> tuple[Evidence, Decision]:
         self._next_plan += self._pace.plan_s
         self._history = self._measured(view)
+        self._learn_speed(view)
         evidence, decision = plan_turn(
             spec=self._spec,
             sight=self._sight(view, self._history),
@@ -111,6 +115,14 @@ class Shipped:
         reason = decision.reason
         return Choice(replicas, reason.code.value, reason.text, evidence, decision, planned=planned)
 
+    def _learn_speed(self, view: View) -> None:
+        steps = self._service.steps
+        if steps is None:
+            return
+        paces = self._gaps.paces(view)
+        prior = (self._service.log_speed_mean, self._service.log_speed_sd)
+        self._speed = learned_speed(self._speed, prior=prior, seen=log_factor(paces, steps))
+
     def _measured(self, view: View) -> DemandHistory:
         pace = self._pace
         return demand_history(
@@ -129,7 +141,7 @@ class Shipped:
             pool=self._pool(view),
             history=history,
             backlog=backlog_of(view, scrape_s=self._pace.scrape_s),
-            service=self._service,
+            service=at_speed(self._service, self._speed),
             cold_start=learned(self._prior, view.starts),
         )
 

@@ -10,12 +10,30 @@ every expert already.
 from collections.abc import Iterable
 from math import inf
 
+from foretide.policies.service import StepCost
 from foretide.simulator.job import Job
 from foretide.simulator.profiles import Deployment
 
 FITTED_TO = 8192
 """Longest prompt behind the coefficients. Where the fit gave c' < 0, attention saves no more beyond this context: the
 time of a step would otherwise fall below zero."""
+
+
+def step_cost(deployment: Deployment) -> StepCost:
+    """The same for policies, which know no profiles; at the deployment's own speed factor."""
+    steps, speed = deployment.profile.steps, deployment.speed_factor / 1000.0
+    a, b, c = steps.decode_a_ms * speed, steps.decode_b_ms * speed, steps.decode_c_ms * speed
+    crowded = None
+    if steps.crowded is not None:
+        above, *line = steps.crowded
+        crowded = (float(above), line[0] * speed, line[1] * speed, line[2] * speed)
+    return StepCost(
+        decode=(a, b, c),
+        prefill=(steps.prefill_a_ms * speed, steps.prefill_b_ms * speed, 2.0 * steps.prefill_c_ms * speed),
+        chunk=deployment.chunk,
+        experts=(steps.expert_d_ms * speed, steps.expert_share),
+        crowded=crowded,
+    )
 
 
 class StepTime:

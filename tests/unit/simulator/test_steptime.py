@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from foretide.simulator.job import Job
 from foretide.simulator.profiles import Deployment, Profile, StepTimes
-from foretide.simulator.steptime import FITTED_TO, StepTime
+from foretide.simulator.steptime import FITTED_TO, StepTime, step_cost
 
 DENSE = StepTimes(10.0, 0.5, 0.001, 8.0, 0.02, 1e-6)
 MIXTURE = replace(DENSE, expert_d_ms=20.0, expert_share=0.25)
@@ -74,3 +74,21 @@ def test_where_attention_was_fitted_to_save_time_it_saves_no_more_beyond_the_fit
     time = time_of(replace(DENSE, prefill_c_ms=-1e-6))
     far, farther = (time.mixed([chunk(100, before=before)], 0, 0) for before in (FITTED_TO, 10 * FITTED_TO))
     assert far == farther
+
+
+@given(
+    decodes=st.integers(1, 64),
+    context=st.integers(1, 4000),
+    tokens=st.integers(1, 2048),
+    speed=st.floats(0.5, 2),
+    steps=st.sampled_from([DENSE, MIXTURE, replace(DENSE, crowded=(32, 5.0, 0.7, 0.002))]),
+)
+def test_what_policies_are_told_of_steps_is_what_the_engine_does(
+    decodes: int, context: int, tokens: int, speed: float, steps: StepTimes
+) -> None:
+    profile = Profile("test", "test", 1, steps, kv_tokens=100_000, source="a test")
+    deployment = Deployment(profile, speed_factor=speed)
+    told, done = step_cost(deployment), StepTime(deployment)
+    assert told.decode_s(decodes, context) == pytest.approx(done.decode(decodes, decodes * context), rel=1e-9)
+    whole = done.mixed([chunk(tokens)], decodes, decodes * context)
+    assert told.mixed_s(tokens, decodes, context) == pytest.approx(whole, rel=1e-3)
