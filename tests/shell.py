@@ -48,11 +48,14 @@ class LastValue:
         return DemandForecast(history.end, history.step, frozen(np.tile(known[-1], (paths, horizon, 1))), {"last": 1.0})
 
 
+@dataclass
 class KnownService:
+    service: ServiceModel = TEN_REQUESTS_PER_REPLICA
+
     def of(self, resource: Resource, _: DemandHistory) -> ServiceModel:
         if resource.model == "broken":
             raise RuntimeError("a turn that fails")
-        return TEN_REQUESTS_PER_REPLICA
+        return self.service
 
 
 @dataclass
@@ -65,6 +68,7 @@ class World:
     metrics: MetricsTwin = field(default_factory=MetricsTwin)
     journal: JournalTwin = field(default_factory=JournalTwin)
     registry: Registry = field(default_factory=Registry)
+    services: KnownService = field(default_factory=KnownService)
     leads: bool = True
 
     def __post_init__(self) -> None:
@@ -81,6 +85,7 @@ class World:
             leads=lambda: self.leads,
             status_s=self.settings.status_s,
         )
+        self.telemetry = telemetry
         self.loop = Loop(
             Parts(
                 settings=self.settings,
@@ -88,7 +93,7 @@ class World:
                 targets=Targets(self.settings, new_forecaster=lambda _: LastValue()),
                 looker=looker,
                 reading=reading,
-                turner=Turner(settings=self.settings, looker=looker, reading=reading, services=KnownService()),
+                turner=Turner(settings=self.settings, looker=looker, reading=reading, services=self.services),
                 finisher=finisher,
                 telemetry=telemetry,
                 clock=self.clock,

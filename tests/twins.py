@@ -119,6 +119,8 @@ class MetricsTwin:
         "finished": "vllm:request_success_total",
         "prompt_tokens": "vllm:request_prompt_tokens_sum",
         "output_tokens": "vllm:request_generation_tokens_sum",
+        "gap_s": "vllm:inter_token_latency_seconds_sum",
+        "gaps": "vllm:inter_token_latency_seconds_count",
     }
 
     async def query(self, promql: str, *, at: float) -> Scrape:
@@ -140,7 +142,7 @@ class MetricsTwin:
             rows = (at > start) & (at <= end) if not step else (at >= start) & (at <= end) & (at % step == 0)
             for word, name in self.NAMES.items():
                 labels = {"__name__": name, "namespace": namespace, "pod": pod_name}
-                if rows.any():
+                if rows.any() and word in table:
                     series.append(Series(labels, frozen(at[rows]), frozen(np.asarray(table[word])[rows])))
         return Scrape(tuple(series), self.trust, "warned" if self.trust is Trust.PARTIAL else "")
 

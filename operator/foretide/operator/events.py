@@ -13,7 +13,7 @@ from foretide.operator.actuate import Outcome
 from foretide.operator.resource import API_VERSION, KIND
 from foretide.operator.seams import Cluster, ClusterError
 from foretide.operator.status import Turn, shortened, when
-from foretide.policies.words import explain
+from foretide.policies.words import explain, how_fast
 
 logger = logging.getLogger(__name__)
 QUIET_S = 600.0
@@ -41,6 +41,8 @@ class Events:
         for condition in status.get("conditions") or ():
             if condition["type"] == "Ready" and condition["status"] == "False":
                 await self._once(turn, condition["reason"], condition["message"])
+        if turn.speed_changed and turn.evidence is not None:
+            await self._once(turn, "SpeedChanged", f"{how_fast(turn.evidence.service)}; capacity is reckoned anew")
         await self._tell_drift(turn)
 
     async def _tell_drift(self, turn: Turn) -> None:

@@ -9,7 +9,7 @@ from foretide.operator.look import Look
 from foretide.operator.resource import Resource
 from foretide.operator.seams import MetricsSource, Scrape
 from foretide.operator.settings import Settings
-from foretide.operator.signals import QUEUE, PodSeries, backlog, judged, pod_series, selector, settled
+from foretide.operator.signals import ALIASES, FURTHER, QUEUE, PodSeries, backlog, judged, pod_series, selector, settled
 from foretide.operator.target import Target
 from foretide.policies.demand import demand_history
 from foretide.policies.flow import Backlog, DemandHistory, Trust
@@ -117,6 +117,6 @@ class Reading:
             known = ", ".join(sorted(self._sources))
             return PodSeries({}, Trust.ABSENT, f"metrics.source: {name!r} is not configured; the admin offers: {known}")
         window = 3 * self.scrape_s(name) if queue_only else self.window_s(name)
-        promql = selector(namespaces, words=QUEUE) if queue_only else selector(namespaces)
+        promql = selector(namespaces, words=QUEUE if queue_only else (*ALIASES, *FURTHER))
         scrape = await source.query(f"{promql}[{max(1, round(window * 1000))}ms]", at=now)
         return pod_series(scrape, needed=QUEUE) if queue_only else pod_series(scrape)

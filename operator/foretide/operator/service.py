@@ -8,7 +8,8 @@ What is NOT promised: the lengths of your requests. Their means are measured, th
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import log
 from pathlib import Path
 from typing import Self
 
@@ -39,6 +40,9 @@ PRIOR_PREFILL, PRIOR_DECODE = 4000.0, 600.0
 CAREFUL_LOAD = 0.5
 """Work/s per replica that surely keeps most promises; stands in until the load is measured."""
 PRIOR_SD, SKETCH_SD = 0.4, 0.1
+PROFILE_SPEED = (log(1.1), 0.08)
+"""Mean and sd of the log-speed factor of a real engine against its profile, before any was watched: profiles tell
+kernels, and an engine also schedules, samples and answers."""
 LENGTH_SIGMAS, LENGTH_SAMPLES, LONGEST = (1.0, 0.8), 4000, 16
 """Spread of the logarithms of prompt and output lengths around their means, which is about that of public traces;
 how many are drawn; and the longest, in means."""
@@ -79,13 +83,15 @@ def sketched(question: Question) -> ServiceModel:
 def measured(question: Question, cache: Path) -> ServiceModel:
     """The service model of a question, measured or from the cache. Runs in a worker process. Raises NoProfile."""
     prompts, outputs = _lengths(question)
-    return service_model(
+    found = service_model(
         deployment=_deployment(question),
         objective=question.objective,
         prompt_tokens=prompts,
         output_tokens=outputs,
         cache=cache,
     )
+    mean, sd = PROFILE_SPEED
+    return replace(found, log_speed_mean=mean, log_speed_sd=sd)
 
 
 def _deployment(question: Question) -> Deployment:

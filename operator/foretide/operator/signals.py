@@ -24,11 +24,17 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "prompt_tokens": ("vllm:request_prompt_tokens_sum",),
     "output_tokens": ("vllm:request_generation_tokens_sum",),
 }
-"""Our word -> the engine's names for it, the preferred one first."""
+"""Our word -> the engine's names for it, the preferred one first. Without all of them, demand cannot be told."""
+FURTHER: Mapping[str, tuple[str, ...]] = {
+    "gap_s": ("vllm:inter_token_latency_seconds_sum", "vllm:time_per_output_token_seconds_sum"),
+    "gaps": ("vllm:inter_token_latency_seconds_count", "vllm:time_per_output_token_seconds_count"),
+}
+"""Likewise, of what an engine need not tell: without it, its speed is not learned."""
 QUEUE = ("running", "waiting")
 HTTP = "http_requests_total"
 """What vLLM's API server counts by handler, method and status: the one place where it shows what it turned away."""
-_WORD_OF = {name.replace(":", "_"): (word, rank) for word, names in ALIASES.items() for rank, name in enumerate(names)}
+_NAMES = {**ALIASES, **FURTHER}
+_WORD_OF = {name.replace(":", "_"): (word, rank) for word, names in _NAMES.items() for rank, name in enumerate(names)}
 _TURNED_AWAY = ("429", "503", "5xx")
 """Statuses of requests that were not taken in; vLLM groups all of its 500s."""
 
@@ -72,7 +78,7 @@ def selector(namespaces: Collection[str], *, words: Collection[str] = tuple(ALIA
     Where completions are asked for, so is what was turned away.
     """
     http = (HTTP,) if "finished" in words else ()
-    wanted = (*(name for word in words for name in ALIASES[word]), *http)
+    wanted = (*(name for word in words for name in _NAMES[word]), *http)
     names = "|".join(name.replace(":", "[:_]") for name in wanted)
     spaces = "|".join(escaped_regex(name) for name in sorted(set(namespaces)))
     pods = f'pod=~"{escaped_regex(pods_of)}-.+"' if pods_of else 'pod!=""'
@@ -205,7 +211,7 @@ def _samples(words: Mapping[str, Mapping[float, float]], needed: Collection[str]
     columns: dict[str, Floats] = {
         word: frozen(table[:, i]) if len(at) else frozen(at) for i, word in enumerate(ALIASES)
     }
-    further = {word: _at(at, words[word]) for word in ("rejected", "aborted") if word in words and len(at)}
+    further = {word: _at(at, words[word]) for word in ("rejected", "aborted", *FURTHER) if word in words and len(at)}
     return EngineSamples(at=frozen(at), **columns, **further)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from foretide.operator.actuate import Actuation, Marks, Outcome
 from foretide.operator.look import Look, Unresolved
 from foretide.operator.registry import Entry
+from foretide.operator.speeds import speed_told
 from foretide.policies.flow import (
     REQUESTS,
     Act,
@@ -24,7 +25,7 @@ from foretide.policies.flow import (
     ReasonCode,
     Trust,
 )
-from foretide.policies.words import explain
+from foretide.policies.words import explain, how_fast
 
 MESSAGE_LIMIT = 512
 HISTORY_LIMIT = 10
@@ -42,6 +43,8 @@ class Turn:
     actuation: Actuation | None = None
     marks: Marks | None = None
     """Which pods an order that lowers may cost."""
+    speed_changed: bool = False
+    """Whether this turn found that replicas are no longer as fast as they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +241,10 @@ def _last_decision(evidence: Evidence, decision: Decision) -> dict[str, Any]:
         "reason": decision.reason.code.value,
         "message": shortened(explain(decision, evidence.pool)),
         "leadTime": f"{evidence.cold_start.median_s:.0f}s",
-        "capacity": shortened(evidence.service.source),
+        "capacity": shortened("; ".join(filter(None, (evidence.service.source, how_fast(evidence.service))))),
     }
+    if evidence.service.observed:
+        told["speed"] = speed_told(evidence.service)
     if proposal is not None:
         risks = {"oneFewer": -1, "atDesired": 0, "oneMore": 1}
         found = {name: proposal.risk_at(proposal.replicas + offset) for name, offset in risks.items()}

@@ -13,6 +13,7 @@ from foretide.operator.pods import Starts
 from foretide.operator.registry import Entry
 from foretide.operator.seams import Key
 from foretide.operator.settings import Settings
+from foretide.operator.speeds import Paced, remembered
 from foretide.policies.flow import ColdStart, DemandForecast, DemandHistory, Forecaster, Memory, ServiceModel
 
 
@@ -30,6 +31,8 @@ class Target:
     """What events of its schedule have taught."""
     forecast: DemandForecast | None = None
     service: ServiceModel | None = None
+    paced: Paced = field(default_factory=Paced)
+    """How fast its replicas are, as learned."""
     look: Look | None = None
     pods: dict[str, float] = field(default_factory=dict)
     """Names of pods of this target -> when each was last there."""
@@ -62,6 +65,7 @@ class Targets:
         if target is None or target.uid != entry.uid:
             prior = ColdStart(self._settings.cold_start_median_s, self._settings.cold_start_sigma)
             target = Target(entry.uid, Memory(now), self._new_forecaster(entry.key), Starts(prior), status=entry.status)
+            target.paced.speed = remembered(entry.status)
             target.notebook = Notebook(season_s=self._settings.season_s)
             self._targets[entry.key] = target
         return target

@@ -31,6 +31,7 @@ class Telemetry:
         self.demand = gauge("demand_requests_per_second", "Demand in the newest measured bin", _TARGET)
         self.censored = gauge("demand_censored", "1 while more may be asked for than is measured", _TARGET)
         self.risk = gauge("violation_probability_ratio", "Risk at the desired count", _TARGET)
+        self.speed = gauge("speed_factor_ratio", "Learned time of a step against the profile's; 1.3 is slower", _TARGET)
         self.forecast_crps = gauge("forecast_crps_requests_per_second", "CRPS of matured forecasts", _TARGET)
         self.forecast_skill = gauge("forecast_skill_ratio", "1 - CRPS / CRPS of the last value", _TARGET)
         self.forecast = ForecastTelemetry(gauge)
@@ -66,6 +67,8 @@ class Telemetry:
             self.replicas.labels(*_labels(key), pool.name, kind).set(count)
         if evidence.history.trust is not Trust.FRESH:
             self.rejected.labels(evidence.history.trust.value).inc()
+        if evidence.service.observed:
+            self.speed.labels(*_labels(key)).set(evidence.service.speed()[0])
         self._count_forecast(turn)
 
     def _count_forecast(self, turn: Turn) -> None:
@@ -89,6 +92,7 @@ class Telemetry:
         """Drops the series of a resource that is gone."""
         for gauge in (
             self.decision_at, self.demand, self.censored, self.risk, self.forecast_crps, self.forecast_skill,
+            self.speed,
         ):  # fmt: skip
             gauge.remove_by_labels({"namespace": key.namespace, "name": key.name})
         self.replicas.remove_by_labels({"namespace": key.namespace, "name": key.name})

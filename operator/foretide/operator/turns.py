@@ -75,7 +75,12 @@ class Turner:
             past = await self._reading.past(resource, now=now)
             target.history, target.past_read = past or target.history, past is not None
         target.history = self._reading.history(series, resource=resource, target=target, look=found, now=now)
-        target.service = self._services.of(resource, target.history)
+        changes = target.paced.speed.changes
+        target.service = target.paced.learn(
+            self._services.of(resource, target.history),
+            series.of(resource.key.namespace, found.ready_pods()),
+            hardware=(resource.model, resource.pool.accelerator, resource.pool.gpus_per_replica),
+        )
         spec, rhythm, sight = resource.spec, self._settings.rhythm, self._sight(resource, target, found, series, now)
         offset = offset_of(spec.time_zone)
         if self._ahead is not None:
@@ -91,7 +96,9 @@ class Turner:
             paths=self._settings.paths,
         )
         target.forecast = evidence.forecast
-        return Turn(entry, now, found, evidence, decision, marks=marks_of(decision, found, series, resource))
+        marks = marks_of(decision, found, series, resource)
+        changed = target.paced.speed.changes > changes
+        return Turn(entry, now, found, evidence, decision, marks=marks, speed_changed=changed)
 
     def _relief(self, entry: Entry, target: Target, look: Look, series: PodSeries, now: float) -> Turn | None:
         resource = entry.resource

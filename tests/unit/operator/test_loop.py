@@ -1,5 +1,7 @@
 """The shipped loop in virtual time: it scales for a promise, and no fault ever makes it take capacity away."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -12,7 +14,8 @@ from foretide.operator.pods import DELETION_COST
 from foretide.operator.seams import ClusterError, Key, NotScalable
 from foretide.policies.decide import plan
 from foretide.policies.flow import Hold, Trust
-from foretide.policies.journal import decode_evidence
+from foretide.policies.journal import decode_evidence, encode
+from foretide.policies.service import StepCost
 
 
 def busy(rate: float = 45.0, *, replicas: int = 3, **spec: object) -> World:
@@ -340,3 +343,52 @@ async def test_behind_a_standing_queue_nothing_is_lowered_and_the_status_says_wh
     assert [count for _, count in found.cluster.writes if count < 9] == []
     assert found.condition("MetricsAvailable")["reason"] == "Censored"
     assert "http_requests_total" in found.condition("MetricsAvailable")["message"]
+
+
+EVERY_STEP_20_MS = StepCost(decode=(0.02, 0.0, 0.0), prefill=(0.02, 0.0, 0.0), chunk=2048)
+
+
+def paced(factor: float) -> World:
+    """45 requests/s on five replicas of ten requests/s each, whose steps take 20 ms times `factor`."""
+    found = busy(45.0, replicas=5)
+    found.services.service = replace(found.services.service, steps=EVERY_STEP_20_MS, log_speed_sd=0.02)
+    for table in found.metrics.engines.values():
+        table["gaps"], table["gap_s"] = table["output_tokens"], 0.02 * factor * table["output_tokens"]
+    return found
+
+
+async def test_engines_slower_than_their_profile_get_more_replicas_and_status_and_event_say_so() -> None:
+    usual, slow = paced(1.0), paced(1.5)
+    await usual.live(4)
+    await slow.live(4)
+    assert usual.cluster.writes == []
+    assert slow.status()["pools"][0]["desired"] >= 7
+    told = slow.status()["lastDecision"]
+    assert float(told["speed"]["factor"]) == pytest.approx(1.5, rel=0.02)
+    assert "times as long as the profile says" in told["capacity"]
+    assert [event["reason"] for event in slow.cluster.events].count("SpeedChanged") == 1
+    page = slow.telemetry.page().decode()
+    assert 'foretide_speed_factor_ratio{name="llama",namespace="prod"} 1.' in page
+
+
+async def test_a_new_life_knows_how_fast_its_replicas_are_before_it_has_seen_them() -> None:
+    found = paced(1.5)
+    await found.live(4)
+    for table in found.metrics.engines.values():
+        del table["gaps"], table["gap_s"]
+    found.cluster.resources[LLAMA]["status"] = found.status()
+    found.registry.see(found.cluster.resources[LLAMA])
+    found.begin_a_life()
+    await found.live(1)
+    assert float(found.status()["lastDecision"]["speed"]["factor"]) == pytest.approx(1.5, rel=0.03)
+
+
+async def test_what_was_learned_of_the_speed_is_in_the_journal_and_replays_to_the_same_decision() -> None:
+    found = paced(1.5)
+    await found.live(4)
+    record = json.loads(json.dumps(found.journal.records[-1]))
+    evidence = decode_evidence(record)
+    assert evidence.service.speed()[0] == pytest.approx(1.5, rel=0.02)
+    assert evidence.service.steps == EVERY_STEP_20_MS
+    again = encode(evidence, plan(evidence))
+    assert json.loads(json.dumps(again))["decision"] == record["decision"]

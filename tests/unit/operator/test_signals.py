@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foretide.operator.seams import Scrape, Series
-from foretide.operator.signals import QUEUE, backlog, escaped_regex, pod_series, selector, settled
+from foretide.operator.signals import ALIASES, FURTHER, QUEUE, backlog, escaped_regex, pod_series, selector, settled
 from foretide.policies.demand import EngineSamples
 from foretide.policies.flow import Trust, frozen
 
@@ -193,3 +193,19 @@ def test_only_posts_are_asked_for_and_only_where_completions_are() -> None:
     assert "http_requests_total" in selector({"prod"})
     assert 'method=~"|POST"' in selector({"prod"})
     assert "http_requests_total" not in selector({"prod"}, words=QUEUE)
+
+
+def gaps_of(name: str) -> tuple[Series, ...]:
+    return series(f"{name}_sum", 2.0, 6.0), series(f"{name}_count", 100.0, 300.0)
+
+
+def test_token_gaps_are_read_under_their_new_and_old_names_and_need_not_be_there() -> None:
+    new, old = "vllm:inter_token_latency_seconds", "vllm_time_per_output_token_seconds"
+    assert read(*gaps_of(new)).gap_s is not None
+    told = read(*gaps_of(old))
+    assert told.gap_s is not None
+    assert told.gaps is not None
+    assert (told.gap_s[-1], told.gaps[-1]) == (6.0, 300.0)
+    assert read().gap_s is None
+    assert "inter_token_latency_seconds_sum" in selector({"prod"}, words=(*ALIASES, *FURTHER))
+    assert "inter_token_latency_seconds_sum" not in selector({"prod"}), "the past asks for demand only"
