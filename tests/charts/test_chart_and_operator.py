@@ -65,3 +65,16 @@ def test_every_alert_asks_for_metrics_that_the_operator_has() -> None:
         asked = set(re.findall(r"foretide_\w+", rule["expr"]))
         assert asked, rule["alert"]
         assert asked <= metric_names(), rule["alert"]
+
+
+def test_the_dashboard_shows_metrics_that_the_operator_has_and_all_that_matter() -> None:
+    panels = json.loads((CHART / "files" / "dashboard.json").read_text())["panels"]
+    shown = {
+        name
+        for panel in panels
+        for target in panel.get("targets", ())
+        for name in re.findall(r"foretide_\w+", target["expr"])
+    }
+    assert shown <= metric_names()
+    assert {"foretide_replicas", "foretide_violation_probability_ratio", "foretide_blind_targets"} <= shown
+    assert len({panel["id"] for panel in panels}) == len(panels)

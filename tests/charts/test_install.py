@@ -88,6 +88,8 @@ def test_installed_upgraded_rolled_back_and_gone_with_nothing_left_but_the_crd(
 
     bed.apply(deployment(replicas=2), yaml.safe_load(EXAMPLE.read_text()), namespace="default")
     own = bed.get("-n", "default", "infa", "llama")
+    crds = bed_helm.run("show", "crds", str(CHART))
+    bed.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=crds)
     bed_helm.run(
         "upgrade", "foretide", str(CHART), f"--namespace={restricted}", "--wait",
         values=with_(WHOLE, operator__replicas=3, forecast__mode="ladder", settings={"planInterval": "30s"}),
