@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 from audit import Right, granted
 from engines import deployment
-from helm import Helm
+from helm import CHART, Helm, with_
 
 from foretide.cli.bed.bed import Bed
 from foretide.cli.bed.processes import free_port
@@ -54,6 +54,11 @@ class Installed:
     helm: Helm
     namespace: str
     folder: Path
+    values: dict[str, Any]
+
+    def upgrade(self, **changes: Any) -> None:
+        values = with_(self.values, **changes)
+        self.helm.run("upgrade", "foretide", str(CHART), f"--namespace={self.namespace}", "--wait", values=values)
 
     @property
     def user(self) -> str:

@@ -17,6 +17,11 @@ from helm import LEAST, Helm, with_
 from installed import QUICK, Installed, autoscaler, may, operating, stateful_set
 
 from foretide.cli.bed.bed import Bed
+from foretide.operator.actuate import CHEAP
+from foretide.operator.credentials import from_kubeconfig
+from foretide.operator.kube import Kubernetes
+from foretide.operator.pods import DELETION_COST
+from foretide.operator.seams import ClusterError
 
 pytestmark = pytest.mark.bed
 CAN_BUILD_A_CELL = os.geteuid() == 0 and shutil.which("unshare") and shutil.which("setpriv")
@@ -29,7 +34,7 @@ def installation(bed: Bed, bed_helm: Helm, namespace: str, tmp_path: Path) -> It
     def install(**changes: Any) -> Installed:
         values = with_(LEAST, sources__default__address=bed.prometheus.url, settings=QUICK, **changes)
         bed_helm.install(namespace, values)
-        return Installed(bed, bed_helm, namespace, tmp_path)
+        return Installed(bed, bed_helm, namespace, tmp_path, values)
 
     yield install
     bed_helm.run("uninstall", "foretide", f"--namespace={namespace}", "--wait")
@@ -76,12 +81,63 @@ def test_in_given_namespaces_the_same_rights_do_and_elsewhere_there_are_none(
     installed = installation(namespaces=["rights-inside"])
     bed.apply(deployment(replicas=2), autoscaler(mode="Recommend"), namespace="rights-inside")
     with operating(installed) as running:
-        running.until(lambda: bool(bed.get("-n", "rights-inside", "infa", "llama").get("status")))
+        running.until(lambda: "TargetResolved" in conditions(bed, "rights-inside"))
+        resolved = conditions(bed, "rights-inside")["TargetResolved"]
+    assert resolved["status"] == "True"
     assert asked(audit_log, installed.user).refused == frozenset()
     assert may(bed, installed, "list", "pods", namespace="rights-inside")
     for namespace in ("default", "kube-system", installed.namespace):
         assert not may(bed, installed, "list", "pods", namespace=namespace)
     bed.kubectl("delete", "namespace", "rights-inside", "--wait=false")
+
+
+def test_a_kind_that_is_no_target_of_the_chart_is_left_alone_and_the_fix_is_named(
+    bed: Bed, installation: Callable[..., Installed], namespace: str
+) -> None:
+    installed = installation(targets={"apps": ["statefulsets"]})
+    bed.apply(deployment(replicas=2), autoscaler(), namespace=namespace)
+    with operating(installed) as running:
+        running.until(lambda: "TargetResolved" in conditions(bed, namespace))
+        resolved = conditions(bed, namespace)["TargetResolved"]
+    assert (resolved["status"], resolved["reason"]) == ("False", "Forbidden")
+    assert "name its kind in the chart's `targets`" in resolved["message"]
+
+
+MEDDLING = [
+    {"spec": {"containers": [{"name": "engine", "image": "evil"}]}},
+    {"spec": {"activeDeadlineSeconds": 1}},
+    {"metadata": {"labels": {"app": "other"}}},
+    {"metadata": {"annotations": {"other": "x"}}},
+    {"metadata": {"annotations": {"kept": None}}},
+    {"metadata": {"annotations": {"kept": "y"}}},
+    {"metadata": {"finalizers": ["example.com/stay"]}},
+    {"metadata": {"ownerReferences": None}},
+]
+
+
+async def test_of_a_pod_it_may_change_the_deletion_cost_and_nothing_else(
+    bed: Bed, installation: Callable[..., Installed], namespace: str
+) -> None:
+    installed = installation()
+    bed.apply(deployment(replicas=1), namespace=namespace)
+    bed.kubectl("rollout", "status", "-n", namespace, "deployment/llama", "--timeout=30s")
+    pod = bed.get("-n", namespace, "pods", "-l", "app=llama")["items"][0]["metadata"]["name"]
+    bed.kubectl("annotate", "-n", namespace, "pod", pod, "kept=x")
+    path, patch = f"/api/v1/namespaces/{namespace}/pods/{pod}", "application/strategic-merge-patch+json"
+    async with Kubernetes(from_kubeconfig(installed.kubeconfig())) as cluster:
+        for cost in (CHEAP, None, CHEAP):
+            await cluster.annotate_pod(namespace, pod, {DELETION_COST: cost})
+        for body in MEDDLING:
+            with pytest.raises(ClusterError, match="may change nothing of a pod but its annotation"):
+                await cluster.call("PATCH", path, json=body, content_type=patch)
+    found = bed.get("-n", namespace, "pod", pod)["metadata"]["annotations"]
+    assert (found[DELETION_COST], found["kept"]) == (CHEAP, "x")
+
+
+def conditions(bed: Bed, namespace: str) -> dict[str, dict[str, Any]]:
+    """Of the autoscaler `llama`, by type."""
+    status = bed.get("-n", namespace, "infa", "llama").get("status", {})
+    return {condition["type"]: condition for condition in status.get("conditions", ())}
 
 
 INFA = "inferenceautoscalers.autoscaling.foretide.io"
@@ -114,6 +170,12 @@ def test_the_surroundings_of_its_pod_are_enough_for_the_operator(
         cache = Path(f"/proc/{running.process.pid}/root/var/cache/foretide")
         running.until(lambda: bool(bed.get("-n", namespace, "infa", "llama").get("status", {}).get("conditions")))
         running.until(lambda: any(cache.rglob("*.json")))
+        lease = bed.get("-n", namespace, "lease", "foretide-operator")["spec"]
+        installed.upgrade(operator__replicas=3)
+        upgraded = bed.get("-n", namespace, "lease", "foretide-operator")["spec"]
         log = running.log.read_text()
+    assert lease["holderIdentity"]
+    assert upgraded["holderIdentity"] == lease["holderIdentity"]
+    assert upgraded["leaseTransitions"] == lease["leaseTransitions"]
     assert "Read-only file system" not in log
     assert "Traceback" not in log

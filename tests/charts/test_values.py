@@ -62,9 +62,15 @@ def test_settings_reach_the_operator_as_they_were_written(helm: Helm) -> None:
     assert {"--plan-interval=30s", "--max-body=1048576", "--cold-start-sigma=0.5"} <= set(args)
 
 
-def test_a_namespaced_installation_has_no_role_in_the_cluster(helm: Helm) -> None:
-    objects = helm.rendered(with_(LEAST, namespaces=["a", "b"], rbac__aggregate=False))
-    assert not [body for body in objects if body["kind"].startswith("ClusterRole")]
+def test_where_the_platform_chooses_the_user_none_is_named(helm: Helm) -> None:
+    chosen = {"runAsUser": None, "runAsGroup": None, "fsGroup": None}
+    context = operator_pod(helm.rendered(with_(LEAST, podSecurityContext=chosen)))["securityContext"]
+    assert context == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+def test_a_namespaced_installation_needs_nothing_of_the_cluster_but_the_crd(helm: Helm) -> None:
+    objects = helm.rendered(with_(LEAST, namespaces=["a", "b"], rbac={"aggregate": False, "guardPods": False}))
+    assert {body["kind"] for body in objects if "namespace" not in body["metadata"]} == {"CustomResourceDefinition"}
     roles = {body["metadata"]["namespace"] for body in objects if body["metadata"]["name"] == "foretide-operator"}
     assert roles >= {"a", "b"}
     assert "--namespace=b" in operator_pod(objects)["containers"][0]["args"]
