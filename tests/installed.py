@@ -83,6 +83,26 @@ class Installed:
         (folder / "ca.crt").write_bytes(base64.b64decode(certificate))
         return folder
 
+    def mount(self) -> Path:
+        """Writes what the kubelet would mount for the sources, where it would, below a folder; that folder."""
+        pod = self.bed.get("-n", self.namespace, "deployment/foretide-operator")["spec"]["template"]["spec"]
+        places = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+        root = self.folder / "root"
+        for volume in pod["volumes"]:
+            place = root / places[volume["name"]].lstrip("/")
+            place.mkdir(parents=True, exist_ok=True)
+            if "configMap" in volume:
+                found = self.bed.get("-n", self.namespace, "configmap", volume["configMap"]["name"])["data"]
+                written = {key: text.encode() for key, text in found.items()}
+            elif "secret" in volume:
+                found = self.bed.get("-n", self.namespace, "secret", volume["secret"]["secretName"])["data"]
+                written = {key: base64.b64decode(text) for key, text in found.items()}
+            else:
+                continue
+            for key, content in written.items():
+                (place / key).write_bytes(content)
+        return root
+
     def kubeconfig(self) -> Path:
         """The admin's, with a token of the account in the place of the certificate."""
         config = yaml.safe_load(self.bed.kubeconfig.read_text())
@@ -137,6 +157,8 @@ def operating(installed: Installed, *, in_a_cell: bool = False) -> Iterator[Oper
     container = installed.container()
     arguments = [here.pop(argument, argument) for argument in container["args"]]
     assert not here
+    if not in_a_cell:
+        arguments = [text.replace("=/etc/foretide/", f"={installed.mount()}/etc/foretide/") for text in arguments]
     command = [str(Path(sys.executable).with_name("foretide")), *arguments]
     environment = dict(os.environ) | {"PYTHONUNBUFFERED": "1"}
     if in_a_cell:
@@ -196,3 +218,9 @@ def may(bed: Bed, installed: Installed, verb: str, thing: str, *, namespace: str
     }
     answer = json.loads(bed.kubectl("create", "-o", "json", "-f", "-", stdin=json.dumps(review)))
     return bool(answer["status"]["allowed"])
+
+
+def conditions(bed: Bed, namespace: str) -> dict[str, dict[str, Any]]:
+    """Of the autoscaler `llama`, by type."""
+    status = bed.get("-n", namespace, "infa", "llama").get("status", {})
+    return {condition["type"]: condition for condition in status.get("conditions", ())}

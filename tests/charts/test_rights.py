@@ -6,15 +6,13 @@ Deployment and a StatefulSet follow their demand.
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from audit import asked
 from engines import Engines, deployment, engines
-from helm import LEAST, Helm, with_
-from installed import QUICK, Installed, autoscaler, may, operating, stateful_set
+from installed import Installed, autoscaler, conditions, may, operating, stateful_set
 
 from foretide.cli.bed.bed import Bed
 from foretide.operator.actuate import CHEAP
@@ -25,19 +23,6 @@ from foretide.operator.seams import ClusterError
 
 pytestmark = pytest.mark.bed
 CAN_BUILD_A_CELL = os.geteuid() == 0 and shutil.which("unshare") and shutil.which("setpriv")
-
-
-@pytest.fixture
-def installation(bed: Bed, bed_helm: Helm, namespace: str, tmp_path: Path) -> Iterator[Callable[..., Installed]]:
-    """Installs with the bed's Prometheus as the source, and uninstalls after the test."""
-
-    def install(**changes: Any) -> Installed:
-        values = with_(LEAST, sources__default__address=bed.prometheus.url, settings=QUICK, **changes)
-        bed_helm.install(namespace, values)
-        return Installed(bed, bed_helm, namespace, tmp_path, values)
-
-    yield install
-    bed_helm.run("uninstall", "foretide", f"--namespace={namespace}", "--wait")
 
 
 def replicas(farm: Engines, kind: str) -> int:
@@ -132,12 +117,6 @@ async def test_of_a_pod_it_may_change_the_deletion_cost_and_nothing_else(
                 await cluster.call("PATCH", path, json=body, content_type=patch)
     found = bed.get("-n", namespace, "pod", pod)["metadata"]["annotations"]
     assert (found[DELETION_COST], found["kept"]) == (CHEAP, "x")
-
-
-def conditions(bed: Bed, namespace: str) -> dict[str, dict[str, Any]]:
-    """Of the autoscaler `llama`, by type."""
-    status = bed.get("-n", namespace, "infa", "llama").get("status", {})
-    return {condition["type"]: condition for condition in status.get("conditions", ())}
 
 
 INFA = "inferenceautoscalers.autoscaling.foretide.io"
