@@ -17,6 +17,8 @@ from foretide.cli.bed.processes import BedFailed
 pytestmark = pytest.mark.bed
 CRD = "customresourcedefinition.apiextensions.k8s.io/inferenceautoscalers.autoscaling.foretide.io"
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "inferenceautoscaler.yaml"
+STRICTLY = ("--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict")
+"""Tried, whether it is there already or not; an unknown field is an error."""
 WHOLE = with_(
     LEAST,
     sources__default__ca={"configMap": "prometheus-ca", "key": "ca.crt"},
@@ -73,7 +75,7 @@ def test_every_object_is_accepted_by_the_api_server(
     bed: Bed, helm: Helm, namespace: str, changes: dict[str, Any]
 ) -> None:
     for body in helm.rendered(with_(WHOLE, **changes), namespace=namespace):
-        bed.kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=json.dumps(body))
+        bed.kubectl("apply", *STRICTLY, "-f", "-", stdin=json.dumps(body))
 
 
 def test_installed_upgraded_rolled_back_and_gone_with_nothing_left_but_the_crd(
