@@ -68,6 +68,13 @@ def test_where_the_platform_chooses_the_user_none_is_named(helm: Helm) -> None:
     assert context == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 
 
+def test_a_digest_wins_over_the_tag(helm: Helm) -> None:
+    digest = "sha256:" + "0" * 64
+    for changes, ending in (({}, ":0.1.0"), ({"tag": "x"}, ":x"), ({"tag": "x", "digest": digest}, f"@{digest}")):
+        image = operator_pod(helm.rendered(with_(LEAST, image=LEAST["image"] | changes)))["containers"][0]["image"]
+        assert image == "registry.example.com/foretide" + ending
+
+
 def test_a_namespaced_installation_needs_nothing_of_the_cluster_but_the_crd(helm: Helm) -> None:
     objects = helm.rendered(with_(LEAST, namespaces=["a", "b"], rbac={"aggregate": False, "guardPods": False}))
     assert {body["kind"] for body in objects if "namespace" not in body["metadata"]} == {"CustomResourceDefinition"}

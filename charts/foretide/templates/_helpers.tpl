@@ -36,7 +36,8 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 
 {{- define "foretide.image" -}}
 {{- if not .Values.image.repository -}}
-{{- fail "image.repository: none given; build the image with the Containerfile, push it and name it, like --set image.repository=registry.example.com/foretide" -}}
+{{- $fix := "build the image with the Containerfile, push it and name it" -}}
+{{- fail (printf "image.repository: none given; %s, like --set image.repository=registry.example.com/foretide" $fix) -}}
 {{- end -}}
 {{- if .Values.image.digest -}}
 {{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
