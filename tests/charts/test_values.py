@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import yaml
 from helm import CHART, LEAST, Helm, HelmFailed, one, with_
 
 pytestmark = pytest.mark.bed
@@ -69,8 +70,8 @@ def test_where_the_platform_chooses_the_user_none_is_named(helm: Helm) -> None:
 
 
 def test_a_digest_wins_over_the_tag(helm: Helm) -> None:
-    digest = "sha256:" + "0" * 64
-    for changes, ending in (({}, ":0.1.0"), ({"tag": "x"}, ":x"), ({"tag": "x", "digest": digest}, f"@{digest}")):
+    digest, version = "sha256:" + "0" * 64, yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    for changes, ending in (({}, f":{version}"), ({"tag": "x"}, ":x"), ({"tag": "x", "digest": digest}, f"@{digest}")):
         image = operator_pod(helm.rendered(with_(LEAST, image=LEAST["image"] | changes)))["containers"][0]["image"]
         assert image == "registry.example.com/foretide" + ending
 
