@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count
+from pathlib import Path
 
 import pytest
+from audit import audit_flags
 from hpa_series import DOWNSCALE_S
 
 from foretide.cli.bed.bed import Bed
@@ -23,9 +25,19 @@ _numbers = count(1)
 
 
 @pytest.fixture(scope="session")
-def bed() -> Iterator[Bed]:
+def audit_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What service accounts asked of the bed's API server (audit.py)."""
+    return tmp_path_factory.mktemp("audit") / "audit.log"
+
+
+@pytest.fixture(scope="session")
+def bed(audit_log: Path) -> Iterator[Bed]:
     """etcd, API server, controllers, scheduler, KWOK and Prometheus; no nodes yet."""
-    settings = PlaneSettings(pods=PodTimes(start_s=START_S, stop_s=STOP_S), controller_flags=HPA_FLAGS)
+    settings = PlaneSettings(
+        pods=PodTimes(start_s=START_S, stop_s=STOP_S),
+        controller_flags=HPA_FLAGS,
+        apiserver_flags=audit_flags(audit_log),
+    )
     with Bed.start(settings=settings) as running:
         yield running
 

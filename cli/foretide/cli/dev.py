@@ -132,12 +132,12 @@ def down() -> None:
 
 
 def build() -> None:
-    """Build what is not in the cache yet: etcd, Kubernetes, KWOK and Prometheus, from their Go modules."""
-    from foretide.cli.bed.binaries import programs
+    """Build what is not in the cache yet: etcd, Kubernetes, KWOK, Prometheus and Helm, from their Go modules."""
+    from foretide.cli.bed.binaries import EVERYTHING, programs
 
     began = time.monotonic()
     with _one_line():
-        found = programs(build=True, watching=_watching)
+        found = programs(EVERYTHING, build=True, watching=_watching)
     for folder in sorted({path.parent for path in found.values()}):
         typer.echo(f"{folder}: {', '.join(sorted(name for name, path in found.items() if path.parent == folder))}")
     typer.echo(f"{len(found)} programs are there ({time.monotonic() - began:.0f} s)")

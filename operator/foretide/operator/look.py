@@ -86,5 +86,6 @@ def unresolved(resource: Resource, error: ClusterError) -> Unresolved:
     if error.status == 404:
         return Unresolved("TargetNotFound", f"{target} does not exist; create it or correct the name")
     if error.status in (401, 403):
-        return Unresolved("Forbidden", f"{target}: the operator may not read it; grant its role get on the scale")
+        fix = "name its kind in the chart's `targets`"
+        return Unresolved("Forbidden", f"{target}: the operator may not read it; {fix}")
     return Unresolved("ClusterUnreachable", f"{target}: {str(error)[:200]}")

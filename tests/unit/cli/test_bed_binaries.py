@@ -56,6 +56,13 @@ def test_what_was_built_once_is_not_built_again(tmp_path: Path, builds: list[str
     assert sorted(builds) == ["etcd", "kubernetes", "kwok", "prometheus"]
 
 
+def test_a_tool_is_built_when_it_is_asked_for(tmp_path: Path, builds: list[str]) -> None:
+    programs(binaries.TOOLS, build=True, environment={"FORETIDE_CACHE": str(tmp_path)})
+    assert builds == ["helm"]
+    programs(binaries.EVERYTHING, build=True, environment={"FORETIDE_CACHE": str(tmp_path)})
+    assert set(builds) == {module.name for module in binaries.SHIPPED}
+
+
 def test_a_file_that_cannot_be_run_is_no_program(tmp_path: Path) -> None:
     program(tmp_path, "etcd").chmod(0o644)
     environment = {"FORETIDE_CACHE": str(tmp_path / "cache"), "KUBEBUILDER_ASSETS": str(tmp_path)}

@@ -24,6 +24,15 @@ MODULES = Path(__file__).parent / "modules"
 KUBERNETES_KNOWS_ITSELF = " ".join(
     f"-X k8s.io/component-base/version.{name}" for name in ("gitVersion=v1.34.2", "gitMajor=1", "gitMinor=34")
 )
+# What Helm's own releases say of themselves: without it, charts are rendered for Kubernetes 1.20.
+HELM_KNOWS_ITSELF = " ".join(
+    f"-X helm.sh/helm/v3/{name}"
+    for name in (
+        "internal/version.version=v3.22.0",
+        "pkg/chartutil.k8sVersionMajor=1",
+        "pkg/chartutil.k8sVersionMinor=37",
+    )
+)
 BUILD_SETTINGS = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
 OLDEST_GO = (1, 26)
 """What the youngest of the modules, kwok, asks for."""
@@ -66,8 +75,12 @@ SHIPPED = (
         linker=f"-s -w {KUBERNETES_KNOWS_ITSELF}",
     ),
     Module("prometheus", {"prometheus": "github.com/prometheus/prometheus/cmd/prometheus"}),
+    Module("helm", {"helm": "helm.sh/helm/v3/cmd/helm"}, linker=f"-s -w {HELM_KNOWS_ITSELF}"),
 )
-PROGRAMS = tuple(name for module in SHIPPED for name in module.programs)
+EVERYTHING = tuple(name for module in SHIPPED for name in module.programs)
+TOOLS = ("helm",)
+"""What installs the chart. A bed runs without, and does not wait for it to be built."""
+PROGRAMS = tuple(name for name in EVERYTHING if name not in TOOLS)
 
 Watching = Callable[[Module], AbstractContextManager[None]]
 """Entered for as long as a module is built, so that somebody can show it."""

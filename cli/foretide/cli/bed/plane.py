@@ -50,6 +50,8 @@ class PlaneSettings:
 
     pods: PodTimes = field(default_factory=PodTimes)
     hpa_sync_s: float = 1.0
+    apiserver_flags: tuple[str, ...] = ()
+    """Further flags of kube-apiserver."""
     controller_flags: tuple[str, ...] = ()
     """Further flags of kube-controller-manager."""
     attached: bool = True
@@ -124,7 +126,9 @@ def _start(starter: _Starter) -> Plane:
     }
     etcd = starter.run("etcd", *_etcd_flags(folder, identities, etcd_port))
     wait_for(lambda: listening(etcd_port), what="etcd", by=[etcd])
-    api = starter.run("kube-apiserver", *_apiserver_flags(identities, port, etcd_port))
+    api = starter.run(
+        "kube-apiserver", *_apiserver_flags(identities, port, etcd_port), *starter.settings.apiserver_flags
+    )
     asking = _context(identities)
     wait_for(lambda: _answers(port, asking, "/readyz"), what="kube-apiserver", by=[etcd, api])
     controllers = starter.run(
