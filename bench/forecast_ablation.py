@@ -131,11 +131,10 @@ def page(steps):
         "Written by `python bench/forecast_ablation.py page`; do not edit.",
         "",
         "Losses of the changed network over those of the one that `forecast evaluate` calls `flow`: above 1, the change costs;",
-        f"below 1, it pays. Geometric means over series, 95 % intervals from resampled blocks of a day (of a tenth of the part where it has under ten days), {seeds} seed(s),",
-        f"{steps} steps of training, one member, {PATHS} paths, about {ORIGINS} origins per part. Fitted once, on the rows before the",
-        "validation part, and scored on it. The test part was not looked at. So short a training tells which part earns",
-        "something early, not what it would earn at the steps of `forecast evaluate` or of the shipped networks. The intervals",
-        "tell of the days that were scored, not of the seed: another seed may move a ratio further than they say.",
+        "below 1, it pays. Geometric means over series, 95 % intervals from resampled blocks of a day (of a tenth of the part",
+        f"where it has under ten days), mean of {seeds} seeds, {steps} steps of training, one member, {PATHS} paths, about {ORIGINS} origins.",
+        "Fitted once, on the rows before the validation part, and scored on it. The test part was not looked at. The intervals",
+        "tell of the days that were scored, not of the seeds: others may move a ratio further than they say.",
         "",
         "## Validation part",
         "",
@@ -159,7 +158,7 @@ def main():
     parser.add_argument("--series", default=",".join(SERIES))
     parser.add_argument("--variants", default=",".join((WHOLE, *VARIANTS)))
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=250)
+    parser.add_argument("--steps", type=int, default=1000)
     options = parser.parse_args()
     if options.what == "run":
         run(options)
