@@ -67,4 +67,4 @@ def _links(prompts: Floats, link: float, most: int) -> Whole:
     if link == inf:
         return np.zeros(len(prompts), dtype=np.int64)
     wanted = np.ceil(prompts.max(axis=1) / link - 1e-9)
-    return np.minimum(wanted, most + 1).astype(np.int64)
+    return np.asarray(np.minimum(wanted, most + 1), dtype=np.int64)
