@@ -10,6 +10,7 @@ What is NOT promised: that the accepted risk is reached. Counts are whole, so th
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foretide.policies.ahead import Ahead, recent_work
 from foretide.policies.flow import CapacityTable, Evidence
@@ -67,13 +68,18 @@ def fewest(enough: Callable[[int], bool], *, most: int) -> int:
 
 def violation_probability(ahead: Ahead, capacity: CapacityTable, replicas: int) -> float:
     """Share of paths in which some window misses more than the objective allows."""
+    return float(broken_paths(ahead, capacity, replicas).mean())
+
+
+def broken_paths(ahead: Ahead, capacity: CapacityTable, replicas: int) -> NDArray[np.bool_]:
+    """Whether some window of each path misses more than the objective allows: (K,)."""
     carried = capacity.total(replicas)
     if carried < NEGLIGIBLE:
-        return float((ahead.work.max(axis=1) > 0).mean())
+        return np.asarray(ahead.work.max(axis=1) > 0)
     overload = ahead.work / carried - 1.0
     if capacity.steepness <= 0:
-        return float((overload > 0).any(axis=1).mean())
+        return np.asarray((overload > 0).any(axis=1))
     misses = np.exp(np.minimum(capacity.steepness * overload, LARGEST_EXPONENT))
     sums = np.cumsum(np.pad(misses, ((0, 0), (1, 0))), axis=1)
     means = (sums[:, ahead.window :] - sums[:, : -ahead.window]) / ahead.window
-    return float((means.max(axis=1) > 1.0).mean())
+    return np.asarray(means.max(axis=1) > 1.0)

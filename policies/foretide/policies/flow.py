@@ -279,6 +279,8 @@ class ReasonCode(StrEnum):
     INFEASIBLE = "Infeasible"
     NO_FORECAST = "NoForecast"
     GLOBAL_HOLD = "GlobalHold"
+    PAIR_ORDER = "PairOrder"
+    """One pool of a pair waits for the other."""
 
 
 @dataclass(frozen=True, slots=True)

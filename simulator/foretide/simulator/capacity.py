@@ -150,7 +150,7 @@ def measure_weights(
         return WorkPerUnit(**known) if known else None
 
     def largest_rate(longer: Tokens, wordier: Tokens) -> float:
-        mix = _Measurement(deployment, objective, longer, wordier, seed)
+        mix = Measurement(deployment, objective, longer, wordier, seed)
         load, _ = mix.largest_load(MIXED_POOL, None)
         return load / mix.mean_work
 
@@ -193,7 +193,14 @@ def measure_capacity(
         kept = cache / f"capacity-{_digest(deployment, objective, prompt_tokens, output_tokens, seed)}.json"
     if kept is not None and (table := _read(kept)) is not None:
         return table
-    measured = _Measurement(deployment, objective, prompt_tokens, output_tokens, seed)
+    table = table_of(Measurement(deployment, objective, prompt_tokens, output_tokens, seed), progress)
+    if kept is not None:
+        _keep(kept, asdict(table))
+    return table
+
+
+def table_of(measured: "Measurement", progress: Told | None = None) -> CapacityTable:
+    """The largest loads of every pool size, and how fast misses grow beyond."""
     each: list[float] = []
     binding: list[str] = []
     for done, size in enumerate(POOLS):
@@ -205,18 +212,17 @@ def measure_capacity(
     # Sizes out of order differ by chance alone: they share their mean, for the larger of two lucky draws would promise
     # too much.
     rising = isotonic_regression(each).x
-    table = CapacityTable(
+    return CapacityTable(
         POOLS,
         tuple(float(load) for load in rising),
         tuple(binding),
         measured.steepness(each),
     )
-    if kept is not None:
-        _keep(kept, asdict(table))
-    return table
 
 
-class _Measurement:
+class Measurement:
+    """Loads on fresh pools of one deployment. `_serve` is what a role of disaggregated serving does otherwise."""
+
     def __init__(
         self, deployment: Deployment, objective: Objective, prompts: Tokens, outputs: Tokens, seed: int
     ) -> None:
@@ -273,12 +279,18 @@ class _Measurement:
         }
 
     def _outcome(self, size: int, load: float) -> RequestOutcome:
-        count = int(REQUESTS_ALONE * np.sqrt(size))
+        count = self._requests(size)
         rng = np.random.default_rng((self._seed, size))
         gaps = rng.exponential(1.0, count)
         picks = rng.integers(0, len(self._prompts), count)
         rate = load * size / self.mean_work
         trace = RequestTrace(frozen(np.cumsum(gaps) / rate), self._prompts[picks], self._outputs[picks])
+        return self._serve(trace, size)
+
+    def _requests(self, size: int) -> int:
+        return int(REQUESTS_ALONE * np.sqrt(size))
+
+    def _serve(self, trace: RequestTrace, size: int) -> RequestOutcome:
         return served(self._deployment, trace, size, seed=self._seed)
 
 

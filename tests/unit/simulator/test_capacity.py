@@ -76,13 +76,13 @@ def test_larger_pools_carry_no_less_per_replica() -> None:
 
 def test_sizes_that_chance_put_out_of_order_share_their_mean(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = {1: 0.5, 2: 0.7, 4: 0.6}
-    monkeypatch.setattr(capacity._Measurement, "largest_load", lambda _self, size, _smaller: (drawn[size], "tpot"))
+    monkeypatch.setattr(capacity.Measurement, "largest_load", lambda _self, size, _smaller: (drawn[size], "tpot"))
     assert measure().per_replica == pytest.approx((0.5, 0.65, 0.65))
 
 
 def test_a_pool_that_carries_less_than_expected_is_still_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capacity._Measurement, "_broken", lambda _self, _size, load: "tpot" if load > 0.3 else "")
-    measured = capacity._Measurement(DEPLOYMENT, OBJECTIVE, PROMPTS, OUTPUTS, 0)
+    monkeypatch.setattr(capacity.Measurement, "_broken", lambda _self, _size, load: "tpot" if load > 0.3 else "")
+    measured = capacity.Measurement(DEPLOYMENT, OBJECTIVE, PROMPTS, OUTPUTS, 0)
     assert measured.largest_load(2, 0.7) == (pytest.approx(0.3, rel=0.01), "tpot")
 
 
@@ -125,7 +125,7 @@ def test_progress_is_told_up_to_the_whole() -> None:
 @pytest.mark.usefixtures("small")
 def test_a_table_is_measured_once_and_then_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = measure(cache=tmp_path)
-    monkeypatch.setattr(capacity, "_Measurement", None)
+    monkeypatch.setattr(capacity, "Measurement", None)
     assert measure(cache=tmp_path) == first
     assert measure(cache=tmp_path, objective=replace(OBJECTIVE, window_s=60.0)) == first, "a window measures nothing"
 

@@ -1,0 +1,1 @@
+"""Prefill and decode pools decided together. Read `decide.py` first."""
