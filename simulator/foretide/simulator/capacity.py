@@ -117,7 +117,7 @@ def measure_loads(
 
     def largest_rate(factor: float) -> float:
         slower = replace(deployment, speed_factor=deployment.speed_factor * factor)
-        mix = _Measurement(slower, objective, prompts, outputs, seed)
+        mix = Measurement(slower, objective, prompts, outputs, seed)
         load, _ = mix.largest_load(STEEP_POOL, None)
         return load / mix.mean_work
 
