@@ -126,8 +126,18 @@ def test_another_writer_or_a_pause_means_no_order(seen: Evidence) -> None:
 
 
 @given(anything())
-def test_only_auto_ever_orders(seen: Evidence) -> None:
-    assert isinstance(plan(seen).verdict, Act) <= (seen.mode is Mode.AUTO)
+def test_only_modes_that_act_order_and_raise_only_never_lowers(seen: Evidence) -> None:
+    verdict = plan(seen).verdict
+    if isinstance(verdict, Act):
+        assert seen.mode in {Mode.AUTO, Mode.RAISE_ONLY}
+        assert seen.mode is Mode.AUTO or verdict.order.after > verdict.order.before
+
+
+@given(anything())
+def test_raise_only_raises_exactly_what_auto_raises(seen: Evidence) -> None:
+    for decide in (plan, relieve):
+        both = decide(replace(seen, mode=Mode.AUTO)), decide(replace(seen, mode=Mode.RAISE_ONLY))
+        assert both[1].desired == max(both[0].desired, seen.pool.desired)
 
 
 @given(anything())

@@ -108,7 +108,11 @@ class Loop(RuleBasedStateMachine):
     def the_api_returns(self) -> None:
         self.life.world.cluster.failing.clear()
 
-    @rule(mode=st.sampled_from(["Auto", "Recommend", "Paused"]), low=st.integers(1, 6), high=st.integers(6, 24))
+    @rule(
+        mode=st.sampled_from(["Auto", "RaiseOnly", "Recommend", "Paused"]),
+        low=st.integers(1, 6),
+        high=st.integers(6, 24),
+    )
     def the_resource_is_edited(self, mode: str, low: int, high: int) -> None:
         self.mode, self.limits = mode, (low, high)
         self._edit(mode=mode, low=low, high=high)
@@ -169,7 +173,8 @@ class Loop(RuleBasedStateMachine):
     def _judge(self, before: int, after: int) -> None:
         world, (low, high) = self.life.world, self.limits
         assert world.leads, "only a leader writes"
-        assert self.mode == "Auto", f"mode {self.mode} never writes"
+        assert self.mode in {"Auto", "RaiseOnly"}, f"mode {self.mode} never writes"
+        assert self.mode == "Auto" or after > before, "RaiseOnly never lowers"
         assert not world.cluster.other_scalers, "another autoscaler owns this target"
         if after > before:
             assert after <= max(2 * before, before + 4), "a step up is bounded"

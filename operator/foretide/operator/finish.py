@@ -10,7 +10,7 @@ from foretide.operator.seams import Cluster, ClusterError, Journal
 from foretide.operator.status import Turn, patch_between, signature, status_of
 from foretide.operator.target import Target
 from foretide.operator.telemetry import Telemetry
-from foretide.policies.flow import Act, Mode
+from foretide.policies.flow import Act
 from foretide.policies.journal import encode
 from foretide.policies.memory import remember_scale
 
@@ -54,7 +54,7 @@ class Finisher:
             return turn
         target.memory = decision.memory
         verdict = decision.verdict
-        if not isinstance(verdict, Act) or evidence.mode is not Mode.AUTO or not self._leads():
+        if not isinstance(verdict, Act) or not evidence.mode.acts or not self._leads():
             return turn
         order = verdict.order
         actuation = await actuate(self._cluster, resource=resource, pool=evidence.pool, order=order, marks=turn.marks)

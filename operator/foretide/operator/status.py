@@ -201,13 +201,13 @@ def _conflict(turn: Turn) -> Condition | None:
 def _active(turn: Turn) -> Condition | None:
     if turn.evidence is None:
         return None
-    if turn.evidence.mode is not Mode.AUTO:
+    if not turn.evidence.mode.acts:
         reasons = {Mode.RECOMMEND: ReasonCode.RECOMMEND_ONLY, Mode.PAUSED: ReasonCode.PAUSED}
         code = reasons[turn.evidence.mode].value
         return Condition("ScalingActive", False, code, f"mode {turn.evidence.mode.value} never writes replicas")
     if turn.evidence.pool.conflict:
         return Condition("ScalingActive", False, "Conflict", turn.evidence.pool.conflict)
-    return Condition("ScalingActive", True, "Auto")
+    return Condition("ScalingActive", True, turn.evidence.mode.value)
 
 
 def _able(turn: Turn) -> Condition | None:

@@ -16,7 +16,7 @@ from foretide.operator.settings import Settings
 from foretide.operator.signals import PodSeries
 from foretide.operator.status import Turn
 from foretide.operator.target import Target
-from foretide.policies.flow import Act, Decision, Mode, Trust
+from foretide.policies.flow import Act, Decision, Trust
 from foretide.policies.turn import Sight, plan_turn, question_of, relief_turn
 from foretide.policies.victims import victims
 
@@ -146,7 +146,7 @@ def marks_of(decision: Decision, found: Look, series: PodSeries, resource: Resou
 
 
 def relievable(entry: Entry, target: Target | None) -> bool:
-    """Whether the fast pass may do something: in mode Auto, planned before, and not being planned right now."""
-    if target is None or target.busy or entry.resource is None or entry.resource.spec.mode is not Mode.AUTO:
+    """Whether the fast pass may do something: in a mode that acts, planned before, and not being planned right now."""
+    if target is None or target.busy or entry.resource is None or not entry.resource.spec.mode.acts:
         return False
     return target.look is not None and target.history is not None and target.service is not None

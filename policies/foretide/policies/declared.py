@@ -104,5 +104,11 @@ class ScheduledEvent:
 
 class Mode(StrEnum):
     RECOMMEND = "Recommend"
+    RAISE_ONLY = "RaiseOnly"
     AUTO = "Auto"
     PAUSED = "Paused"
+
+    @property
+    def acts(self) -> bool:
+        """Whether replicas may be written at all."""
+        return self in (Mode.RAISE_ONLY, Mode.AUTO)

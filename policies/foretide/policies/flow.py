@@ -267,6 +267,7 @@ class ReasonCode(StrEnum):
     """The live count is outside min/max and is brought back."""
     STEADY = "Steady"
     RECOMMEND_ONLY = "RecommendOnly"
+    RAISE_ONLY = "RaiseOnly"
     PAUSED = "Paused"
     CONFLICT = "Conflict"
     BLIND = "Blind"

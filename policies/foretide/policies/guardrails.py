@@ -95,6 +95,15 @@ def respect_behavior(evidence: Evidence, verdict: Verdict) -> Verdict:
     return shrink(evidence, verdict, allowed, Reason(code, _slowed(evidence, order.after, allowed, code)))
 
 
+def only_raise(evidence: Evidence, verdict: Verdict) -> Verdict:
+    """In mode RaiseOnly what is too much stays, until its owner takes it away."""
+    if evidence.mode is not Mode.RAISE_ONLY or not isinstance(verdict, Act) or not is_lowering(verdict):
+        return verdict
+    order = verdict.order
+    text = f"would scale {order.before} -> {order.after}; mode is RaiseOnly"
+    return hold(evidence, ReasonCode.RAISE_ONLY, text, verdict)
+
+
 def only_recommend(evidence: Evidence, verdict: Verdict) -> Verdict:
     if evidence.mode is not Mode.RECOMMEND or not isinstance(verdict, Act):
         return verdict
@@ -112,6 +121,7 @@ PLAN: tuple[Guardrail, ...] = (
     never_raise_without_room,
     respect_limits,
     respect_behavior,
+    only_raise,
 )
 """Applied in this order to every plan and to every fast pass."""
 

@@ -392,3 +392,21 @@ async def test_what_was_learned_of_the_speed_is_in_the_journal_and_replays_to_th
     assert evidence.service.steps == EVERY_STEP_20_MS
     again = encode(evidence, plan(evidence))
     assert json.loads(json.dumps(again))["decision"] == record["decision"]
+
+
+async def test_raise_only_adds_what_auto_adds_and_takes_nothing_away() -> None:
+    found = busy(45.0, mode="RaiseOnly")
+    await found.plan()
+    assert found.cluster.writes == [("llama", 5)]
+    assert found.condition("ScalingActive") | {"lastTransitionTime": ""} == {
+        "type": "ScalingActive",
+        "status": "True",
+        "observedGeneration": 1,
+        "lastTransitionTime": "",
+        "reason": "RaiseOnly",
+        "message": "",
+    }
+    quiet = busy(12.0, replicas=5, mode="RaiseOnly")
+    await quiet.live(30)
+    assert quiet.cluster.writes == []
+    assert "mode is RaiseOnly" in quiet.condition("Ready")["message"]
