@@ -16,17 +16,16 @@ from typing import Self
 import numpy as np
 
 from foretide.operator.resource import Resource
+from foretide.operator.seams import Key
 from foretide.operator.worker import Worker
 from foretide.policies.flow import (
-    OUTPUT_TOKENS,
-    PROMPT_TOKENS,
-    REQUESTS,
     CapacityTable,
     DemandHistory,
     Objective,
     ServiceModel,
     WorkPerUnit,
 )
+from foretide.policies.lengths import Lengths, mean_lengths
 from foretide.simulator.capacity import service_model, work_per_unit
 from foretide.simulator.profile_file import BadProfile, own_profiles
 from foretide.simulator.profiles import Deployment, NoProfile, find_profile
@@ -117,6 +116,7 @@ class Services:
         self._worker = Worker(measure)
         self._standing: dict[tuple[object, ...], ServiceModel] = {}
         self._told: set[Question] = set()
+        self._lengths: dict[Key, Lengths] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -125,8 +125,11 @@ class Services:
         self._worker.__exit__()
 
     def of(self, resource: Resource, history: DemandHistory) -> ServiceModel:
-        """The model for a resource with the request lengths of its history."""
-        question = question_of(resource, history)
+        """The model for a resource with the request lengths that its history has of late."""
+        lengths = mean_lengths(history, self._lengths.get(resource.key))
+        if lengths is not None:
+            self._lengths[resource.key] = lengths
+        question = question_of(resource, history, lengths)
         hardware = (question.model, question.accelerator, question.gpus, question.objective)
         answer = self._worker.answer(question, self._cache)
         if isinstance(answer, ServiceModel):
@@ -138,9 +141,9 @@ class Services:
         return self._standing.get(hardware) or sketched(question)
 
 
-def question_of(resource: Resource, history: DemandHistory) -> Question:
-    """Lengths are rounded to powers of two, so that a drift of a few percent asks nothing new."""
-    prompt, output = mean_lengths(history)
+def question_of(resource: Resource, history: DemandHistory, before: Lengths | None = None) -> Question:
+    """Lengths are powers of two, and those asked `before` while they are near, so that noise asks nothing new."""
+    prompt, output = mean_lengths(history, before) or before or (USUAL_PROMPT, USUAL_OUTPUT)
     return Question(
         model=resource.model,
         accelerator=resource.pool.accelerator,
@@ -149,14 +152,3 @@ def question_of(resource: Resource, history: DemandHistory) -> Question:
         prompt_tokens=prompt,
         output_tokens=output,
     )
-
-
-def mean_lengths(history: DemandHistory) -> tuple[int, int]:
-    """Prompt and output tokens per request over the known history, to the nearest power of two."""
-    known = history.values[np.isfinite(history.values).all(axis=1)]
-    totals = known.sum(axis=0) if len(known) else np.zeros(3)
-    if totals[REQUESTS] <= 0:
-        return USUAL_PROMPT, USUAL_OUTPUT
-    means = totals[[PROMPT_TOKENS, OUTPUT_TOKENS]] / totals[REQUESTS]
-    prompt, output = (int(2 ** max(0, round(float(np.log2(max(mean, 1.0)))))) for mean in means)
-    return prompt, output

@@ -4,13 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from given import ONE_WORK_PER_REQUEST, history
 from twins import resource
 
 from foretide.operator.resource import Resource, parse
-from foretide.operator.service import Question, Services, mean_lengths, measured, question_of, sketched
-from foretide.policies.flow import LatencyTarget, Objective
+from foretide.operator.service import Question, Services, measured, question_of, sketched
+from foretide.policies.flow import DemandHistory, LatencyTarget, Objective, Trust, frozen
 from foretide.simulator.profile_file import written
 from foretide.simulator.profiles import NoProfile, find_profile
 
@@ -94,9 +95,23 @@ def test_a_measurement_that_fails_leaves_the_sketch(caplog: pytest.LogCaptureFix
     assert "boom" in caplog.text
 
 
-def test_lengths_are_powers_of_two_near_the_measured_means() -> None:
-    assert mean_lengths(history(2.0, 4.0)) == (1024, 256)
-    assert mean_lengths(history(float("nan"))) == (1024, 256), "unknown lengths are the usual ones"
+def test_lengths_that_nobody_knows_are_the_usual_ones() -> None:
+    asked = question_of(llama(), history(float("nan")))
+    assert (asked.prompt_tokens, asked.output_tokens) == (1024, 256)
+
+
+def edgy(mean: float) -> DemandHistory:
+    values = np.tile([20.0, 20_000.0, 20.0 * mean], (10, 1))
+    return DemandHistory(0.0, 60.0, frozen(values), Trust.FRESH)
+
+
+def test_lengths_at_an_edge_do_not_ask_to_and_fro() -> None:
+    found, answers = services()
+    asked: list[Question] = []
+    answers.answer = lambda question, _: asked.append(question)  # type: ignore[method-assign, func-returns-value, assignment]
+    for mean in (180.0, 182.0) * 5:
+        found.of(llama(), edgy(mean))
+    assert len(set(asked)) == 1
 
 
 def test_the_question_names_everything_that_matters() -> None:
