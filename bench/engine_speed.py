@@ -84,7 +84,7 @@ def cell(scenario: Scenario, *, arm: str, seed: int) -> Cell:
     """One run: the usual figures, the joint attainment by minute, and the factor that each plan assumed."""
     bench = prepare(scenario, seed=seed, cache=CACHE)
     if arm != "learning":
-        bench = replace(bench, service=replace(bench.service, steps=None))
+        bench = replace(bench, service=replace(bench.service, steps=None), learned=None)
     run = run_policy(bench=bench, autoscaler=foretide(bench, Ladder(season_s=scenario.pace.season_s)))
     kept = jointly(met(outcome=run.outcome, objective=scenario.objective))
     minute = (np.asarray(run.outcome.arrival_s) // 60).astype(int)

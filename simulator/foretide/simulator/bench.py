@@ -9,6 +9,7 @@ import numpy as np
 from foretide.policies.flow import DemandHistory, ServiceModel, Trust, frozen
 from foretide.simulator.capacity import service_model
 from foretide.simulator.generate import WorkloadShape, demand_counts
+from foretide.simulator.remeasured import Learned
 from foretide.simulator.requests import RequestTrace
 from foretide.simulator.rivals import demand_rows, fewest_for
 from foretide.simulator.run import Bench
@@ -57,6 +58,9 @@ def prepare(
         initial=first_count(ahead, service, scenario),
         seed=seed,
         history=history_before(scenario, past, begins_s=begins_s, seed=seed),
+        learned=Learned(
+            scenario.deployment, scenario.objective, learned.prompt_tokens, learned.output_tokens, seed, cache
+        ),
     )
 
 

@@ -22,6 +22,7 @@ from foretide.simulator.field import NAMES, rival, strange_settings
 from foretide.simulator.nearest import nearest
 from foretide.simulator.oracle import NAME as ORACLE
 from foretide.simulator.oracle import oracle
+from foretide.simulator.remeasured import Remeasured
 from foretide.simulator.run import Bench, PolicyRun, Progress, run_policy
 from foretide.simulator.scenario import BadScenario, Scenario
 from foretide.simulator.shipped import Limits, Shipped
@@ -156,4 +157,5 @@ def foretide(bench: Bench, forecaster: Forecaster) -> Shipped:
         prior=ColdStart(scenario.cold_start.median_s, scenario.cold_start.sigma),
         forecaster=forecaster,
         history=bench.history,
+        again=None if bench.learned is None else Remeasured(bench.learned, bench.service),
     )

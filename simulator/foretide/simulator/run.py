@@ -22,6 +22,7 @@ from foretide.simulator.fleet import Fleet, RequestOutcome
 from foretide.simulator.member import PodCounters
 from foretide.simulator.mishaps import Harm
 from foretide.simulator.power import published
+from foretide.simulator.remeasured import Learned
 from foretide.simulator.requests import RequestTrace
 from foretide.simulator.scenario import Scenario
 from foretide.simulator.score import Life
@@ -54,6 +55,8 @@ class Bench:
     seed: int
     history: DemandHistory | None = None
     """Demand before the evaluation part, known to policies that look back: generated days and the training part."""
+    learned: Learned | None = None
+    """What `service` was measured with, for policies that measure again; None where nobody may."""
 
     @property
     def known(self) -> RequestTrace:

@@ -30,6 +30,7 @@ from foretide.policies.memory import remember_scale
 from foretide.policies.speed import Speed, at_speed, learned_speed, log_factor
 from foretide.policies.turn import Sight, TargetSpec, plan_turn, relief_turn
 from foretide.simulator.autoscaler import Choice, View
+from foretide.simulator.remeasured import Remeasured
 from foretide.simulator.scenario import Pace
 from foretide.simulator.token_gaps import TokenGaps
 
@@ -44,7 +45,10 @@ class Limits:
 
 
 class Shipped:
-    """The policy `foretide`. `history` is the demand of a training part; without one it begins blind."""
+    """The policy `foretide`. `history` is the demand of a training part; without one it begins blind.
+
+    `again` measures capacity anew where lengths change; without it `service` stands.
+    """
 
     def __init__(
         self,
@@ -56,10 +60,12 @@ class Shipped:
         prior: ColdStart,
         forecaster: Forecaster,
         history: DemandHistory | None = None,
+        again: Remeasured | None = None,
     ) -> None:
         self._spec, self._limits, self._pace = spec, limits, pace
         self._service, self._prior, self._forecaster = service, prior, forecaster
         self._history = history
+        self._again = again
         self._forecast: DemandForecast | None = None
         self._memory: Memory | None = None
         self._next_plan = self._born = float("-inf")
@@ -90,6 +96,8 @@ class Shipped:
     def _plan(self, view: View, memory: Memory) -> tuple[Evidence, Decision]:
         self._next_plan += self._pace.plan_s
         self._history = self._measured(view)
+        if self._again is not None:
+            self._service = self._again.of(self._history, now=view.now)
         self._learn_speed(view)
         evidence, decision = plan_turn(
             spec=self._spec,
