@@ -48,8 +48,9 @@ Written by `python bench/engine_speed.py page`; do not edit.
 Foretide's own decision, with the capacity of Llama-3.1-8B on H100 by its profile, on simulated fleets whose every step
 takes another time than the profile says. TTFT 500 ms and TPOT 25 ms at the 99th percentile, accepted risk 1 %,
 start-up about 80 s, a generated day in 90 minutes (120 for longer answers), {seeds} seeds. Hours are GPU-hours, with
-them the share of requests within both objectives: the mean over seeds, the worst seed in brackets. `not learning`
-trusts the profile.
+them the share of requests within both objectives: the mean over seeds, the worst seed in brackets. `learning` also
+measures capacity again, a minute after it is asked for, where requests of late have other lengths; `not learning`
+trusts the profile, and the lengths before the run.
 
 ## From the first moment
 
