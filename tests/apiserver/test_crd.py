@@ -114,7 +114,7 @@ REFUSED = [
     ({"pools__0__targetRef__name": "../secrets/x"}, "spec.pools[0].targetRef.name", "should match"),
     ({"pools__0__accelerator": ""}, "spec.pools[0].accelerator", "at least 1 char"),
     ({"pools": []}, "spec.pools", "at least 1 item"),
-    ({"mode": "Automatic"}, "spec.mode", '"Recommend", "Auto", "Paused"'),
+    ({"mode": "Automatic"}, "spec.mode", '"Recommend", "RaiseOnly", "Auto", "Paused"'),
     ({"engine": "tgi"}, "spec.engine", "vllm"),
     ({"actuation": "keda"}, "spec.actuation", "scale"),
     ({"behavior": {"scaleUp": {"policies": [{"type": "Pods"}]}}}, "spec.behavior.scaleUp.policies[0]", "Required"),
