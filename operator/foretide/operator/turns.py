@@ -78,7 +78,7 @@ class Turner:
         changes = target.paced.speed.changes
         target.service = target.paced.learn(
             self._services.of(resource, target.history),
-            series.of(resource.key.namespace, found.ready_pods()),
+            series.replicas(resource.key.namespace, found.ready_pods()),
             hardware=(resource.model, resource.pool.accelerator, resource.pool.gpus_per_replica),
         )
         spec, rhythm, sight = resource.spec, self._settings.rhythm, self._sight(resource, target, found, series, now)

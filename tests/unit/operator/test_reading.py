@@ -28,8 +28,9 @@ async def test_all_targets_of_a_source_are_read_by_one_question() -> None:
     resources = [entry.resource for entry in found.registry.entries() if entry.resource]
     series = await reading.plan(resources, now=START)
     assert len(found.metrics.asked) == 1
-    assert set(series) == {"default"}
-    assert set(series["default"].of("prod", {"llama-0", "llama-1"})) == {"llama-0", "llama-1"}
+    ((lens, told),) = series.items()
+    assert (lens.source, lens.preset.engine) == ("default", "vllm")
+    assert set(told.of("prod", {"llama-0", "llama-1"})) == {"llama-0", "llama-1"}
 
 
 async def test_the_past_is_read_in_pieces_and_put_together() -> None:

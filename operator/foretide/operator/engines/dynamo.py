@@ -1,0 +1,28 @@
+"""The frontend of Dynamo: it sees every request of a model, and not on which replica it runs."""
+
+from foretide.operator.engines.preset import Metric, Preset, histogram, signal
+
+FINISHED = "dynamo_frontend_requests_total"
+
+DYNAMO = Preset(
+    engine="dynamo",
+    signals=(
+        signal("running", "dynamo_frontend_inflight_requests"),
+        signal("waiting", "dynamo_frontend_queued_requests"),
+        signal(
+            "finished",
+            Metric(FINISHED, only=(("error_type", "(?!overload$|validation$|not_found$|not_implemented$).*"),)),
+        ),
+        signal("prompt_tokens", "dynamo_frontend_input_sequence_tokens_sum"),
+        signal("output_tokens", "dynamo_frontend_output_sequence_tokens_sum"),
+        signal("rejected", Metric(FINISHED, counts=(("error_type", "overload"),))),
+        signal("aborted", Metric(FINISHED, counts=(("error_type", "cancelled"),))),
+        *histogram("gap_s", "gaps", "dynamo_frontend_inter_token_latency_seconds"),
+        signal("ttft_s", "dynamo_frontend_time_to_first_token_seconds_sum"),
+    ),
+    absent=(("kv_use", "decides nothing"),),
+    gateway=True,
+    model_label="model",
+    running_holds_waiting=True,
+    appears_with_use=True,
+)
