@@ -166,10 +166,10 @@ def _newest_is_sound(samples: EngineSamples, now: float, scrape_s: float) -> boo
 def _by_word(series: Iterable[Series], preset: Preset) -> dict[str, dict[tuple[str, str], list[Series]]]:
     """Series by our word and pod; where a pod offers several names of one word, only the preferred one."""
     ranked: dict[tuple[str, tuple[str, str]], dict[int, list[Series]]] = defaultdict(lambda: defaultdict(list))
-    meant = _words(preset)
+    meant = words_of(preset)
     for one in series:
         pod = (one.labels.get("namespace", ""), one.labels.get("pod", ""))
-        for word, rank, part in _meanings(one, meant):
+        for word, rank, part in meanings(one, meant):
             if all(pod):
                 ranked[word, pod][rank].append(part)
     grouped: dict[str, dict[tuple[str, str], list[Series]]] = defaultdict(dict)
@@ -178,7 +178,7 @@ def _by_word(series: Iterable[Series], preset: Preset) -> dict[str, dict[tuple[s
     return grouped
 
 
-def _meanings(one: Series, meant: Meanings) -> Iterable[tuple[str, int, Series]]:
+def meanings(one: Series, meant: Meanings) -> Iterable[tuple[str, int, Series]]:
     """Our words for a series, each with the rank of its name and the values that count.
 
     What was turned away, or given up, is zero in the series of all other outcomes: that those are there shows that it
@@ -190,7 +190,7 @@ def _meanings(one: Series, meant: Meanings) -> Iterable[tuple[str, int, Series]]
 
 
 @lru_cache(maxsize=256)
-def _words(preset: Preset) -> Meanings:
+def words_of(preset: Preset) -> Meanings:
     """What each metric of the preset may mean."""
     found: dict[str, list[tuple[str, int, Metric]]] = defaultdict(list)
     for signal in preset.signals:

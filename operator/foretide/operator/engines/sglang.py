@@ -17,7 +17,8 @@ SGLANG = Preset(
     ),
     absent=(("rejected", "a full queue that stands still is taken for demand that is not seen"),),
     hint="start SGLang with --enable-metrics",
-    # Ranks of one tensor- or pipeline-parallel group run the same requests; ranks of data parallelism do not.
+    # Ranks of one tensor- or pipeline-parallel group run the same requests; ranks of data parallelism do not, and have
+    # a label dp_rank of their own.
     copies=("tp_rank", "pp_rank"),
     appears_with_use=True,
 )

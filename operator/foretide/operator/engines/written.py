@@ -19,14 +19,14 @@ from foretide.operator.engines.preset import NEEDED, Metric, Preset, Signal
 Engine = Literal["vllm", "sglang", "tgi", "trtllm", "triton", "dynamo", "epp", "custom"]
 LONGEST = 256
 _LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="[^"\\\n]*"'
-_QUERY = re.compile(rf"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{{((?:{_LABEL})(?:,{_LABEL})*)?\}})?")
+_QUERY = re.compile(rf"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{{((?:{_LABEL})(?:, ?{_LABEL})*)?\}})?")
 OURS = ("namespace", "pod")
 """Labels that Foretide sets itself."""
 
 
 def _query(value: object) -> Metric:
     text = value if isinstance(value, str) else ""
-    found = _QUERY.fullmatch(text.replace(", ", ","))
+    found = _QUERY.fullmatch(text)
     if not found or len(text) > LONGEST:
         raise ValueError(f'{value!r} is not one metric with labels; write it like my_requests_total{{outcome="ok"}}')
     labels = re.findall(r'([a-zA-Z0-9_]+)="([^"]*)"', found[2] or "")
@@ -57,10 +57,19 @@ class WrittenQueries(_Written):
 
     def signals(self) -> dict[str, Metric]:
         """By our words."""
-        names = {"gap_s": "token_gap_seconds", "gaps": "token_gaps"}
-        words = (*NEEDED, "rejected", "aborted", "gap_s", "gaps")
-        found = {word: getattr(self, names.get(word, word)) for word in words}
+        found = {word: getattr(self, field) for field, word in _WORDS.items()}
         return {word: metric for word, metric in found.items() if metric is not None}
+
+
+_OTHERWISE = {"token_gap_seconds": "gap_s", "token_gaps": "gaps"}
+_WORDS = {field: _OTHERWISE.get(field, field) for field in WrittenQueries.model_fields}
+"""Field -> our word for it."""
+
+
+def as_written(word: str) -> str:
+    """Our word, as users read and write it."""
+    names = {word: field for field, word in _WORDS.items()} | {"ttft_s": "ttft_seconds"}
+    return str(to_camel(names.get(word, word)))
 
 
 class WrittenMetrics(_Written):
@@ -76,7 +85,7 @@ def lacking(engine: Engine, metrics: WrittenMetrics) -> str:
     if metrics.gateway and engine not in ("dynamo", "epp", "custom"):
         return f"metrics.gateway: {metrics.gateway!r}: engine {engine} reports from its own pods; leave it out"
     preset = preset_of(engine, metrics)
-    if missing := [to_camel(word) for word in NEEDED if not preset.metrics(word)]:
+    if missing := [as_written(word) for word in NEEDED if not preset.metrics(word)]:
         return f"metrics.queries: engine {engine} needs {', '.join(missing)}; name a metric for each"
     return ""
 
