@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,12 @@ from twins import resource
 
 from foretide.cli.bed.binaries import programs
 from foretide.cli.bed.prometheus import Prometheus as Scraper
+from foretide.cli.main import run
 from foretide.operator.look import Look
 from foretide.operator.pods import Replica, Starts
 from foretide.operator.prometheus import Prometheus
 from foretide.operator.reading import Reading
-from foretide.operator.resource import parse
+from foretide.operator.resource import API_VERSION, KIND, parse
 from foretide.operator.seams import Scale
 from foretide.operator.settings import Settings, SourceSettings
 from foretide.operator.signals import PodSeries
@@ -220,3 +222,20 @@ async def test_the_wrong_engine_reads_nothing_and_says_what_lacks(scraper: Scrap
     told = await seen(scraper, "tgi", engine="sglang")
     assert told.history.trust is Trust.ABSENT
     assert "start SGLang with --enable-metrics" in told.history.why
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_validate_live_finds_every_signal_that_demand_needs(
+    scraper: Scraper, page: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics = {"gateway": GATEWAYS[page]} if page in GATEWAYS else {}
+    body = resource(engine=page.removesuffix("-old"), model="org/llama-3.1-8b", metrics=metrics)
+    file = tmp_path / "llama.json"
+    file.write_text(json.dumps({**body, "apiVersion": API_VERSION, "kind": KIND}), encoding="utf-8")
+    with pytest.raises(SystemExit) as ended:
+        run(["validate", "--live", str(file), "--prometheus", scraper.url, "-n", page, "-o", "json"])
+    (told,) = json.loads(capsys.readouterr().out)
+    assert not ended.value.code, told["message"]
+    needed = {one["signal"]: one for one in told["signals"][:5]}
+    assert set(needed) == {"running", "waiting", "finished", "promptTokens", "outputTokens"}
+    assert all(one["series"] >= 1 and one["newestAgeSeconds"] < 15 for one in needed.values())

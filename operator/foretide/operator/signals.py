@@ -57,9 +57,10 @@ class PodSeries:
                         if space == namespace and (self.preset.gateway or pod in pods) for name in lack})  # fmt: skip
         if not names:
             return ""
-        later = "they appear with the first finished request" if self.preset.appears_with_use else ""
+        later = "counters appear with the first finished request" if self.preset.appears_with_use else ""
         told = f"the engines report, but without {', '.join(names)}: demand cannot be told from throughput"
-        return "; ".join(filter(None, (told, later, self.preset.hint, "or name others in metrics.queries")))
+        fix = ", or ".join(filter(None, (self.preset.hint, "name others in metrics.queries")))
+        return "; ".join(filter(None, (told, later, fix)))
 
     def matching(self, namespace: str, prefix: str) -> set[str]:
         """Pods of a namespace whose names begin with `prefix-`."""
@@ -185,7 +186,7 @@ def meanings(one: Series, meant: Meanings) -> Iterable[tuple[str, int, Series]]:
     would be told.
     """
     for word, rank, metric in meant.get(one.metric.replace(":", "_"), ()):
-        if matches(metric.only, one.labels):
+        if metric.means(one.labels):
             yield word, rank, one if matches(metric.counts, one.labels) else _nothing(one)
 
 

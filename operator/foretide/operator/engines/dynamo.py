@@ -3,16 +3,14 @@
 from foretide.operator.engines.preset import Metric, Preset, histogram, signal
 
 FINISHED = "dynamo_frontend_requests_total"
+NOT_TAKEN_IN = "overload|validation|not_found|not_implemented"
 
 DYNAMO = Preset(
     engine="dynamo",
     signals=(
         signal("running", "dynamo_frontend_inflight_requests"),
         signal("waiting", "dynamo_frontend_queued_requests"),
-        signal(
-            "finished",
-            Metric(FINISHED, only=(("error_type", "(?!overload$|validation$|not_found$|not_implemented$).*"),)),
-        ),
+        signal("finished", Metric(FINISHED, never=(("error_type", NOT_TAKEN_IN),))),
         signal("prompt_tokens", "dynamo_frontend_input_sequence_tokens_sum"),
         signal("output_tokens", "dynamo_frontend_output_sequence_tokens_sum"),
         signal("rejected", Metric(FINISHED, counts=(("error_type", "overload"),))),

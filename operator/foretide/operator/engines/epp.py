@@ -33,7 +33,7 @@ EPP = Preset(
         signal("ttft_s", f"{NEW}_request_ttft_seconds_sum", f"{OLD}_request_ttft_seconds_sum"),
     ),
     absent=(("aborted", "requests whose client went away are not told apart"),),
-    hint="let the source read the picker's port 9090, which asks for a token unless told otherwise",
+    hint="scrape the picker's port 9090, which asks for a token unless told otherwise",
     gateway=True,
     running_holds_waiting=True,
     appears_with_use=True,

@@ -24,12 +24,20 @@ class Metric:
     name: str
     only: Labels = ()
     """Series with other labels are somebody else's."""
+    never: Labels = ()
+    """Nor are series meant that have one of these."""
     counts: Labels = ()
     """Of the series left, those with other labels count as nought: that they are there shows that it is told."""
 
     def __str__(self) -> str:
-        told = ",".join(f'{label}="{value}"' for label, value in (*self.only, *self.counts))
-        return f"{self.name}{{{told}}}" if told else self.name
+        """As a PromQL selector of what counts."""
+        told = [_written(label, "=", value) for label, value in {**dict(self.only), **dict(self.counts)}.items()]
+        told += [_written(label, "!", value) for label, value in self.never]
+        return f"{self.name}{{{','.join(told)}}}" if told else self.name
+
+    def means(self, labels: Mapping[str, str]) -> bool:
+        """Whether a series of this name is meant."""
+        return matches(self.only, labels) and not (self.never and matches(self.never, labels))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +108,10 @@ def histogram(of_sum: str, of_count: str, *names: str) -> tuple[Signal, Signal]:
 def matches(wanted: Labels, labels: Mapping[str, str]) -> bool:
     """Whether every label has its value; one that is not there is the empty text."""
     return all(re.fullmatch(pattern, labels.get(label, "")) for label, pattern in wanted)
+
+
+def _written(label: str, sign: str, pattern: str) -> str:
+    plain = re.sub(r"\\(.)", r"\1", pattern)
+    if sign == "=" and re.escape(plain) == pattern:
+        return f'{label}="{plain}"'
+    return f'{label}{sign}~"{pattern}"'

@@ -117,7 +117,7 @@ def test_counters_that_nobody_shows_stay_missing_and_it_is_said_when_they_come_a
     told = found.lacks("prod", {"llama-0"})
     assert "without sglang:generation_tokens_total, sglang:num_requests_total, sglang:prompt_tokens_total" in told
     assert "appear with the first finished request" in told
-    assert told.endswith("start SGLang with --enable-metrics; or name others in metrics.queries")
+    assert told.endswith("start SGLang with --enable-metrics, or name others in metrics.queries")
 
 
 def test_a_counter_that_appears_later_counts_from_nought() -> None:
@@ -151,4 +151,11 @@ def test_labels_must_match_as_a_whole_and_a_missing_one_is_the_empty_text() -> N
     assert matches((("handler", "/v1/.*"),), {"handler": "/v1/completions"})
     assert not matches((("handler", "/v1/.*"),), {"handler": "/x/v1/completions"})
     assert not matches((("finished_reason", ".+"),), {})
-    assert str(Metric("a_total", only=(("kind", "b"),))) == 'a_total{kind="b"}'
+
+
+def test_a_metric_is_written_as_prometheus_selects_what_counts() -> None:
+    assert str(Metric("a_total")) == "a_total"
+    assert str(Metric("a", only=(("kind", r"b\.c-d"),))) == r'a{kind=~"b\.c-d"}'
+    assert ENGINES["triton"].preferred("waiting") == 'nv_trt_llm_request_metrics{request_type="waiting"}'
+    assert ENGINES["vllm"].preferred("aborted") == 'vllm:request_success_total{finished_reason="abort"}'
+    assert ENGINES["dynamo"].preferred("finished").startswith('dynamo_frontend_requests_total{error_type!~"overload|')
