@@ -19,7 +19,7 @@ SHOWN = ("held", "rejected", "aborted", "gap_s", "gaps", "kv_use", "ttft_s")
 NO_DEMAND = "demand cannot be read; replicas may only rise"
 WITHOUT: Mapping[str, str] = {
     "held": "nothing is taken to wait at the gateway, as without flow control",
-    "rejected": "a full queue that stands still is taken for demand that is not seen",
+    "rejected": "while queues stand, more may be asked for than is seen, and replicas only rise",
     "aborted": "requests whose client went away are not told apart",
     "gap_s": "the speed of replicas is not learned; that of the profile is used",
     "gaps": "the speed of replicas is not learned; that of the profile is used",

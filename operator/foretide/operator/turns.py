@@ -127,9 +127,11 @@ class Turner:
 
 
 def marks_of(decision: Decision, found: Look, series: PodSeries, resource: Resource) -> Marks | None:
-    """Which pods may go, where the count is to fall; None where it does not, or where somebody else says which."""
+    """Which pods may go, where the count is to fall; None where it does not, or where it is not ours to say which."""
     verdict = decision.verdict
     if not isinstance(verdict, Act) or verdict.order.after >= verdict.order.before:
+        return None
+    if series.preset.gateway:
         return None
     present = [replica for replica in found.replicas if not replica.terminating]
     if any(replica.deletion_cost not in ("", CHEAP) for replica in present):

@@ -81,7 +81,7 @@ def test_a_page_tells_every_signal_and_the_exit_code_is_0_where_demand_can_be_re
     assert head == "default/llama: engine sglang: demand can be read: 1 of 1 pods, newest sample 3 s old"
     assert columns.split() == ["SIGNAL", "METRIC", "SERIES", "NEWEST", "WITHOUT", "IT"]
     assert rows[0].split() == ["running", "sglang:num_running_reqs", "2", "3s"]
-    assert any(row.startswith("rejected ") and "none" in row and "stands still" in row for row in rows)
+    assert any(row.startswith("rejected ") and "none" in row and "while queues stand" in row for row in rows)
 
 
 def test_without_demand_the_exit_code_is_1_and_the_reason_is_in_the_first_line(

@@ -1,6 +1,6 @@
 """The frontend of Dynamo: it sees every request of a model, and not on which replica it runs."""
 
-from foretide.operator.engines.preset import Metric, Preset, histogram, signal
+from foretide.operator.engines.preset import ELSEWHERE, Metric, Preset, signal
 
 FINISHED = "dynamo_frontend_requests_total"
 NOT_TAKEN_IN = "overload|validation|not_found|not_implemented"
@@ -15,10 +15,9 @@ DYNAMO = Preset(
         signal("output_tokens", "dynamo_frontend_output_sequence_tokens_sum"),
         signal("rejected", Metric(FINISHED, counts=(("error_type", "overload"),))),
         signal("aborted", Metric(FINISHED, counts=(("error_type", "cancelled"),))),
-        *histogram("gap_s", "gaps", "dynamo_frontend_inter_token_latency_seconds"),
         signal("ttft_s", "dynamo_frontend_time_to_first_token_seconds_sum"),
     ),
-    absent=(("kv_use", "decides nothing"),),
+    absent=(("gap_s", ELSEWHERE), ("kv_use", "decides nothing")),
     gateway=True,
     model_label="model",
     running_holds_waiting=True,

@@ -3,7 +3,7 @@
 All models of a pool, adapters included, are its demand: one picker serves one pool.
 """
 
-from foretide.operator.engines.preset import Metric, Preset, Signal, histogram, signal
+from foretide.operator.engines.preset import ELSEWHERE, Metric, Preset, Signal, signal
 
 NEW, OLD, OLDEST = "llm_d_epp", "inference_objective", "inference_model"
 
@@ -28,11 +28,10 @@ EPP = Preset(
                 for era in (NEW, OLD, OLDEST)
             ),
         ),
-        *histogram("gap_s", "gaps", f"{NEW}_request_streaming_itl_seconds"),
         signal("kv_use", f"{NEW}_average_kv_cache_utilization", "inference_pool_average_kv_cache_utilization"),
         signal("ttft_s", f"{NEW}_request_ttft_seconds_sum", f"{OLD}_request_ttft_seconds_sum"),
     ),
-    absent=(("aborted", "requests whose client went away are not told apart"),),
+    absent=(("gap_s", ELSEWHERE), ("aborted", "requests whose client went away are not told apart")),
     hint="scrape the picker's port 9090, which asks for a token unless told otherwise",
     gateway=True,
     running_holds_waiting=True,

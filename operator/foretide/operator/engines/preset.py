@@ -14,6 +14,7 @@ FURTHER = ("gap_s", "gaps")
 QUEUE = ("running", "waiting")
 WITH = {"waiting": ("held",), "finished": ("rejected", "aborted")}
 """Words that are asked for beside another one. Held: requests that a gateway keeps and no engine has yet."""
+ELSEWHERE = "a gateway tells no replica's times: speed is not learned, and Kubernetes chooses which replicas go"
 Labels = tuple[tuple[str, str], ...]
 
 

@@ -15,7 +15,7 @@ SGLANG = Preset(
         signal("kv_use", "sglang:token_usage"),
         signal("ttft_s", "sglang:time_to_first_token_seconds_sum"),
     ),
-    absent=(("rejected", "a full queue that stands still is taken for demand that is not seen"),),
+    absent=(("rejected", "while queues stand, more may be asked for than is seen, and replicas only rise"),),
     hint="start SGLang with --enable-metrics",
     # Ranks of one tensor- or pipeline-parallel group run the same requests; ranks of data parallelism do not, and have
     # a label dp_rank of their own.

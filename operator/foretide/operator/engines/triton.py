@@ -18,7 +18,7 @@ TRITON = Preset(
     ),
     absent=(
         ("gap_s", "speed is not learned"),
-        ("rejected", "a full queue that stands still is taken for demand that is not seen"),
+        ("rejected", "while queues stand, more may be asked for than is seen, and replicas only rise"),
         ("aborted", "requests whose client went away are not told apart"),
     ),
     hint="serve with Triton's TensorRT-LLM backend, which exposes nv_llm_* and nv_trt_llm_*",

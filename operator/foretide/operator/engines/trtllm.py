@@ -15,7 +15,7 @@ TRTLLM = Preset(
     ),
     absent=(
         ("gap_s", "its time per token is one mean a request, not one a token: speed is not learned"),
-        ("rejected", "a full queue that stands still is taken for demand that is not seen"),
+        ("rejected", "while queues stand, more may be asked for than is seen, and replicas only rise"),
         ("aborted", "requests whose client went away are not told apart"),
     ),
     hint="scrape /prometheus/metrics of trtllm-serve, with return_perf_metrics and enable_iter_perf_stats true",
