@@ -34,9 +34,9 @@ OUT = PAGE.with_suffix("")
 WAKE_S = 80.0
 """A replica on a node that has the image."""
 DAY_MIN = 1440
-TRACES = {"azure-functions": 360, "generated-1": 2 * DAY_MIN, "generated-2": 2 * DAY_MIN, "genai-images": 4 * DAY_MIN}
+TRACES = {"azure-functions": 360, "generated-1": 2 * DAY_MIN, "genai-images": 4 * DAY_MIN}
 """Name -> first scored minute."""
-WORTH = (0.3, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+WORTH = (0.3, 1.0, 3.0, 8.0, 24.0, 64.0)
 SETTINGS: dict[str, tuple[float, ...]] = {
     "fixed": (1, 2, 5, 10, 20, 30, 60, 120, 240),
     "hybrid": (5, 10, 20, 30, 60, 120, 240),
@@ -99,7 +99,7 @@ def run_cells(options: argparse.Namespace) -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     for trace in TRACES:
         left = [item for item in items() if item[0] == trace and not path_of(item).exists()]
-        for group in (left[i : i + 8] for i in range(0, len(left), 8)):
+        for group in (left[i : i + 4] for i in range(0, len(left), 4)):
             found = spread(cell, group, shared=None, workers=Workers(jobs=options.jobs))
             for item, one in zip(group, found, strict=True):
                 path_of(item).write_text(json.dumps(one), encoding="utf-8")

@@ -26,8 +26,7 @@ STYLES = {
 }
 KINDS = {
     "azure-functions": "Azure Functions 2019, one day, {models} functions (half of a sample; 18 hours scored)",
-    "generated-1": "Generated: {models} models, Zipf popularity, sessions by day, some timers; 7 days, 5 scored; seed 1",
-    "generated-2": "The same, seed 2",
+    "generated-1": "Generated: {models} models, Zipf popularity, sessions by day, some timers; 7 days, 5 scored",
     "genai-images": "Alibaba GenAI 2026, image requests by base model: {models} models, 24 days, 20 scored",
 }
 
@@ -192,7 +191,7 @@ def tier_lines(found: dict[str, dict[str, dict[float, Cell]]]) -> Iterator[str]:
             three = curves["foretide-sleeping"][worth]
             all_in = [hours(one) + worth * one["waited_s"] / 3600.0 for one in (two, three)]
             pair = " | ".join(f"{hours(one):,.0f} h, {one['waited_s'] / 3600:,.1f} h" for one in (two, three))
-            if worth in (1.0, 4.0, 16.0, 64.0):
+            if worth in (1.0, 3.0, 8.0, 24.0, 64.0):
                 yield f"| {trace} | {worth:g} | {pair} | {change(all_in[1], all_in[0])} |"
 
 
