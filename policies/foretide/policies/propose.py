@@ -11,6 +11,7 @@ from foretide.policies.accepted_risk import count_by_risk, fewest_carrying, viol
 from foretide.policies.ahead import Ahead, ahead_of, planning_horizon, recent_work
 from foretide.policies.expected_cost import cost_told, count_by_cost
 from foretide.policies.flow import Evidence, Proposal, Reason, ReasonCode, Risk
+from foretide.policies.warm.rest import Resting, rest_of
 
 
 def propose(evidence: Evidence) -> Proposal | None:
@@ -23,15 +24,18 @@ def propose(evidence: Evidence) -> Proposal | None:
     if evidence.forecast.flagged and settled(evidence):
         wanted = min(wanted, max(evidence.pool.desired, needed_now(evidence)))
     chosen = min(max(wanted, evidence.pool.min_replicas), evidence.pool.max_replicas)
+    rest = rest_of(evidence) if evidence.rest is not None and chosen <= 1 else None
+    if rest is not None:
+        chosen = int(rest.ready)
     peaks = ahead.work.max(axis=1)
     risks = tuple(_risk(evidence, ahead, n) for n in (chosen - 1, chosen, chosen + 1) if n >= 0)
     return Proposal(
         replicas=chosen,
         risks=risks,
-        binding=_binding(evidence, wanted, chosen),
+        binding=_binding(evidence, wanted, chosen) if rest is None else "idle time",
         horizon_s=horizon,
         peak_work=(float(np.quantile(peaks, 0.5)), float(np.quantile(peaks, 0.95))),
-        reason=_reason(evidence, wanted, chosen, risks, horizon),
+        reason=_reason(evidence, wanted, chosen, risks, horizon) if rest is None else _rested(evidence, rest),
     )
 
 
@@ -73,6 +77,12 @@ def _reason(evidence: Evidence, wanted: int, chosen: int, risks: tuple[Risk, ...
     if chosen < evidence.pool.desired:
         return Reason(ReasonCode.DEMAND_FALLS, told)
     return Reason(ReasonCode.AT_MINIMUM if wanted < chosen else ReasonCode.STEADY, told)
+
+
+def _rested(evidence: Evidence, rest: Resting) -> Reason:
+    if not rest.ready:
+        return Reason(ReasonCode.IDLE, rest.text)
+    return Reason(ReasonCode.KEPT_WARM if evidence.pool.desired else ReasonCode.WOKEN, rest.text)
 
 
 def _told(evidence: Evidence, risks: tuple[Risk, ...], horizon: float) -> str:

@@ -34,9 +34,11 @@ class Held:
         return np.asarray(self.tiers[np.arange(len(self.tiers)), column])
 
 
-def cheapest(hazards: Floats, *, tiers: Tiers, waiting: Floats, worth: float) -> Held:
-    """(N, T) hazards of N idle periods that begin ready; `waiting` (N,) is how many requests a start makes wait, and
-    `worth` how many GPU-seconds a second of one request's waiting is.
+def cheapest(hazards: Floats, *, tiers: Tiers, waiting: Floats, worth: float, start: int = -1) -> Held:
+    """(N, T) hazards of N idle periods that begin in tier `start`, by default ready.
+
+    `waiting` (N,) is how many requests a start makes wait, and `worth` how many GPU-seconds a second of one request's
+    waiting is.
 
     Raises ValueError for a negative worth.
     """
@@ -46,7 +48,7 @@ def cheapest(hazards: Floats, *, tiers: Tiers, waiting: Floats, worth: float) ->
     up = np.maximum(wake[:, None] - wake[None, :], 0.0)
     arrival = worth * waiting[:, None] * wake + wake
     choices = _back(hazards, hold=hold, up=up, arrival=arrival)
-    return Held(_forward(choices, start=len(wake) - 1))
+    return Held(_forward(choices, start=start % len(wake)))
 
 
 def _back(hazards: Floats, *, hold: Floats, up: Floats, arrival: Floats) -> Steps:
