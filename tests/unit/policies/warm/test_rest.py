@@ -86,6 +86,18 @@ def test_several_replicas_go_by_demand_first_and_the_last_by_idle_time() -> None
     assert busy.desired == 6
 
 
+def test_a_few_paths_that_remember_a_burst_do_not_keep_an_idle_model_awake() -> None:
+    burst = forecast(*[0.0] * 90, *[25.0] * 10)
+    assert plan(resting(*every(3, 20), *[0.0] * 240, desired=3, forecast=burst)).desired == 0
+
+
+def test_demand_that_is_known_beforehand_wakes_an_idle_model() -> None:
+    announced = forecast(*[0.0] * 10, *[25.0] * 90)
+    decision = plan(resting(*every(3, 20), *[0.0] * 240, desired=0, forecast=announced))
+    assert decision.desired == 3
+    assert decision.verdict.reasons[0].code is ReasonCode.DEMAND_RISES
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -144,9 +156,9 @@ def test_dear_requests_are_waited_for_longer() -> None:
     def rests_after(violation: float) -> int:
         priced = replace(evidence().objective, costs=Costs(gpu_hour=2.0, violation=violation))
         silent = [rest_of(resting(*every(20, 30), *[0.0] * idle, objective=priced)).ready for idle in range(1, 200)]
-        return silent.index(False)
+        return sum(silent)
 
-    assert rests_after(0.001) < rests_after(0.1)
+    assert rests_after(0.001) < rests_after(10.0)
 
 
 def test_an_idle_period_ends_for_us_where_it_was_not_measured() -> None:
