@@ -148,7 +148,7 @@ def test_a_model_rests_at_zero_and_comes_back_on_the_first_held_request(
         running.until(lambda: front.done > 6)
 
         front.rate = 0.0
-        never_zero(running, for_s=0.6 * KEEP_ALIVE_S)
+        never_zero(running, for_s=0.4 * KEEP_ALIVE_S)
         front.up = False  # nobody tells any more: idle for longer than keepAlive, and it stays
         never_zero(running, for_s=0.8 * KEEP_ALIVE_S)
         front.up = True
