@@ -41,6 +41,7 @@ def test_the_ten_line_resource_is_stored_with_every_default(with_crd: Bed, names
     assert spec["mode"] == "Recommend"
     assert spec["engine"] == "vllm"
     assert spec["metrics"] == {"source": "default"}
+    assert spec["warm"] == {"scaleToZero": False, "keepAlive": "auto"}
     assert spec["objective"]["maxViolationProbability"] == "0.01"
     assert spec["objective"]["window"] == "5m"
     pool = spec["pools"][0]
@@ -60,7 +61,11 @@ def test_the_operator_reads_the_stored_resource_as_it_reads_the_written_one(with
 EVENT = {"start": "2027-03-01T09:00:00Z", "end": "2027-03-01T10:30:00Z", "expectedDemand": "3x"}
 HOLIDAYS = {"dates": ["2027-12-25"], "expectedDemand": "0.5x"}
 FIVE = dict.fromkeys(("running", "waiting", "finished", "promptTokens", "outputTokens"), "my_metric{}")
+RESTS = {"engine": "dynamo", "pools__0__minReplicas": 0, "warm__scaleToZero": True}
 ACCEPTED = [
+    RESTS,
+    {**RESTS, "warm__keepAlive": "20m"},
+    {**RESTS, "engine": "custom", "metrics": {"gateway": "envoy", "queries": FIVE}},
     {"objective__ttft__percentile": 50},
     {"objective__ttft__percentile": "99.9"},
     {"objective__ttft__threshold": "1m30s"},
@@ -137,6 +142,11 @@ REFUSED = [
     ({"calendar": {"holidays": HOLIDAYS | {"dates": []}}}, "spec.calendar.holidays.dates", "at least 1 item"),
     ({"calendar": {"holidays": HOLIDAYS | {"expectedDemand": "half"}}}, "spec.calendar.holidays.exp", "has no unit"),
     ({"calendar": {"holidays": {"dates": ["2027-12-25"]}}}, "spec.calendar.holidays.expectedDemand", "Required"),
+    ({"pools__0__minReplicas": 0}, "spec.pools", "minReplicas 0 needs warm: {scaleToZero: true}"),
+    ({"warm": {"scaleToZero": True}}, "spec.warm.scaleToZero", "needs minReplicas 0"),
+    ({**RESTS, "engine": "vllm"}, "spec.warm.scaleToZero", "an engine that is seen from its gateway"),
+    ({**RESTS, "warm__keepAlive": "20"}, "spec.warm.keepAlive", "'20' is neither auto nor a duration"),
+    ({**RESTS, "warm__keepAlive": "10s"}, "spec.warm.keepAlive", "'10s' must be between 1m and 24h"),
     ({"warmPool": 3}, "spec.warmPool", "unknown field"),
     ({"pools__0__maxReplica": 3}, "spec.pools[0].maxReplica", "unknown field"),
 ]

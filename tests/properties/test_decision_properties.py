@@ -23,6 +23,7 @@ from foretide.policies.flow import (
     Reason,
     ReasonCode,
     Recommendation,
+    Rest,
     ScaleEvent,
     Trust,
 )
@@ -82,6 +83,7 @@ def anything(draw: st.DrawFn) -> Evidence:
         backlog=Backlog(NOW, waiting, 1.0, draw(st.sampled_from(list(Trust)))),
         service=replace(evidence().service, capacity=capacity, log_speed_sd=draw(st.sampled_from([0.0, 0.1]))),
         memory=draw(memories()),
+        rest=draw(st.sampled_from([None, None, Rest(), Rest(600.0)])),
     )
 
 

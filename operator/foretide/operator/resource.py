@@ -18,6 +18,7 @@ from foretide.operator.local_days import WrittenCalendar, holidays
 from foretide.operator.schedule import WrittenEvent, scheduled
 from foretide.operator.seams import Body, Key, TargetRef
 from foretide.operator.times import seconds, timestamp
+from foretide.operator.warm import WrittenWarm, contradiction
 from foretide.policies.flow import (
     DEFAULT_SCALE_DOWN,
     DEFAULT_SCALE_UP,
@@ -126,7 +127,7 @@ class _Pool(_Written):
     target_ref: _TargetRef
     gpus_per_replica: Annotated[int, Field(ge=1, le=1024)] = 1
     accelerator: Annotated[str, Field(min_length=1, max_length=63)]
-    min_replicas: Annotated[int, Field(ge=1, le=10000)] = 1
+    min_replicas: Annotated[int, Field(ge=0, le=10000)] = 1
     max_replicas: Annotated[int, Field(ge=1, le=10000)]
 
     @model_validator(mode="after")
@@ -163,12 +164,25 @@ class _Spec(_Written):
     behavior: _Behavior = _Behavior()
     schedule: Annotated[list[WrittenEvent], Field(max_length=64)] = []
     calendar: WrittenCalendar = WrittenCalendar()
+    warm: WrittenWarm = WrittenWarm()
     actuation: Literal["scale"] = "scale"
 
     @model_validator(mode="after")
     def _can_be_read(self) -> "_Spec":
         if lack := lacking(self.engine, self.metrics):
             raise ValueError(lack)
+        return self
+
+    @model_validator(mode="after")
+    def _can_come_back_from_zero(self) -> "_Spec":
+        found = contradiction(
+            self.warm,
+            engine=self.engine,
+            gateway=preset_of(self.engine, self.metrics).gateway,
+            min_replicas=self.pools[0].min_replicas,
+        )
+        if found:
+            raise ValueError(found)
         return self
 
 
@@ -288,6 +302,7 @@ def _resource(body: Body, spec: _Spec) -> Resource:
             ),
             schedule=(*scheduled(spec.schedule), *holidays(spec.calendar)),
             time_zone=spec.calendar.time_zone,
+            rest=spec.warm.rest(),
         ),
     )
 

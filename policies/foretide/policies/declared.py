@@ -102,6 +102,14 @@ class ScheduledEvent:
     """Events of one name teach each other by how much the owner's expectation is usually wrong."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """That a target may go to zero while nobody asks for it."""
+
+    keep_alive_s: float | None = None
+    """Ready for so long after the last request; None leaves it to the hazard of its idle periods."""
+
+
 class Mode(StrEnum):
     RECOMMEND = "Recommend"
     RAISE_ONLY = "RaiseOnly"

@@ -23,6 +23,7 @@ from foretide.policies.declared import (
     LatencyTarget,
     Mode,
     Objective,
+    Rest,
     ScalingPolicy,
     ScalingRules,
     ScalingSelect,
@@ -64,6 +65,7 @@ __all__ = [
     "ReasonCode",
     "Recommendation",
     "Reliability",
+    "Rest",
     "Rhythm",
     "Risk",
     "ScaleEvent",
@@ -255,6 +257,8 @@ class Evidence:
     cold_start: ColdStart
     memory: Memory
     rhythm: Rhythm = field(default_factory=Rhythm)
+    rest: Rest | None = None
+    """Given, the target may go to zero."""
 
 
 class ReasonCode(StrEnum):
@@ -280,6 +284,12 @@ class ReasonCode(StrEnum):
     INFEASIBLE = "Infeasible"
     NO_FORECAST = "NoForecast"
     GLOBAL_HOLD = "GlobalHold"
+    KEPT_WARM = "KeptWarm"
+    """Nobody asks, and a replica stays ready all the same."""
+    IDLE = "Idle"
+    """Nobody asks, and zero replicas cost least."""
+    WOKEN = "Woken"
+    """From zero, for requests that are there or expected."""
     PAIR_ORDER = "PairOrder"
     """One pool of a pair waits for the other."""
 

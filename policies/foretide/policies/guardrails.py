@@ -56,6 +56,21 @@ def never_lower_in_first_life(evidence: Evidence, verdict: Verdict) -> Verdict:
     return hold(evidence, ReasonCode.FIRST_LIFE, text, verdict)
 
 
+def never_to_zero_in_use(evidence: Evidence, verdict: Verdict) -> Verdict:
+    """The last replica goes only where the gateway says at this moment that nothing runs or waits, and none loads."""
+    if not isinstance(verdict, Act) or verdict.order.after > 0 or not is_lowering(verdict):
+        return verdict
+    if evidence.pool.starting or evidence.pool.unschedulable:
+        return hold(evidence, ReasonCode.KEPT_WARM, "a replica is still starting", verdict)
+    backlog = evidence.backlog
+    if backlog is None or backlog.trust is not Trust.FRESH or backlog.waiting is None or backlog.running is None:
+        return hold(evidence, ReasonCode.BLIND, "what runs and waits right now could not be read", verdict)
+    if backlog.waiting or backlog.running:
+        text = f"{backlog.running:.0f} requests run and {backlog.waiting:.0f} wait"
+        return hold(evidence, ReasonCode.KEPT_WARM, text, verdict)
+    return verdict
+
+
 def never_raise_without_room(evidence: Evidence, verdict: Verdict) -> Verdict:
     """More pods do not help while the last ones cannot be scheduled."""
     if not is_raising(verdict) or not evidence.pool.unschedulable:
@@ -90,6 +105,8 @@ def respect_behavior(evidence: Evidence, verdict: Verdict) -> Verdict:
         behavior=evidence.behavior,
         memory=evidence.memory,
     )
+    if order.before == 0:
+        allowed = max(allowed, 1)  # a percentage of nothing must not keep requests without a path
     if code is None or allowed == order.after:
         return verdict
     return shrink(evidence, verdict, allowed, Reason(code, _slowed(evidence, order.after, allowed, code)))
@@ -118,6 +135,7 @@ PLAN: tuple[Guardrail, ...] = (
     never_lower_blind,
     never_raise_on_old_news,
     never_lower_in_first_life,
+    never_to_zero_in_use,
     never_raise_without_room,
     respect_limits,
     respect_behavior,

@@ -11,6 +11,10 @@ from foretide.policies.accepted_risk import count_by_risk, fewest_carrying, viol
 from foretide.policies.ahead import Ahead, ahead_of, planning_horizon, recent_work
 from foretide.policies.expected_cost import cost_told, count_by_cost
 from foretide.policies.flow import Evidence, Proposal, Reason, ReasonCode, Risk
+from foretide.policies.warm.rest import Resting, rest_of
+
+EXPECTED_REQUESTS = 0.5
+"""From so many requests on the planning horizon is not idle, in the median of the paths."""
 
 
 def propose(evidence: Evidence) -> Proposal | None:
@@ -23,15 +27,19 @@ def propose(evidence: Evidence) -> Proposal | None:
     if evidence.forecast.flagged and settled(evidence):
         wanted = min(wanted, max(evidence.pool.desired, needed_now(evidence)))
     chosen = min(max(wanted, evidence.pool.min_replicas), evidence.pool.max_replicas)
+    rest = _resting(evidence, ahead)
+    if rest is not None:
+        chosen = max(chosen, 1) if rest.ready else 0
+        rest = None if chosen > 1 else rest
     peaks = ahead.work.max(axis=1)
     risks = tuple(_risk(evidence, ahead, n) for n in (chosen - 1, chosen, chosen + 1) if n >= 0)
     return Proposal(
         replicas=chosen,
         risks=risks,
-        binding=_binding(evidence, wanted, chosen),
+        binding=_binding(evidence, wanted, chosen) if rest is None else "idle time",
         horizon_s=horizon,
         peak_work=(float(np.quantile(peaks, 0.5)), float(np.quantile(peaks, 0.95))),
-        reason=_reason(evidence, wanted, chosen, risks, horizon),
+        reason=_reason(evidence, wanted, chosen, risks, horizon) if rest is None else _rested(evidence, rest),
     )
 
 
@@ -73,6 +81,20 @@ def _reason(evidence: Evidence, wanted: int, chosen: int, risks: tuple[Risk, ...
     if chosen < evidence.pool.desired:
         return Reason(ReasonCode.DEMAND_FALLS, told)
     return Reason(ReasonCode.AT_MINIMUM if wanted < chosen else ReasonCode.STEADY, told)
+
+
+def _resting(evidence: Evidence, ahead: Ahead) -> Resting | None:
+    """How warm a target that may rest is kept; None where half of the paths bring requests, which then decide."""
+    if evidence.rest is None:
+        return None
+    expected = float(np.median(ahead.requests.sum(axis=1) * ahead.step))
+    return None if expected >= EXPECTED_REQUESTS else rest_of(evidence)
+
+
+def _rested(evidence: Evidence, rest: Resting) -> Reason:
+    if not rest.ready:
+        return Reason(ReasonCode.IDLE, rest.text)
+    return Reason(ReasonCode.KEPT_WARM if evidence.pool.desired else ReasonCode.WOKEN, rest.text)
 
 
 def _told(evidence: Evidence, risks: tuple[Risk, ...], horizon: float) -> str:

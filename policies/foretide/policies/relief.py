@@ -19,6 +19,8 @@ def relief_count(evidence: Evidence) -> tuple[int, str]:
     backlog, pool, service = evidence.backlog, evidence.pool, evidence.service
     if backlog is None or backlog.waiting is None or backlog.trust not in (Trust.FRESH, Trust.PARTIAL):
         return pool.desired, "the live backlog could not be read"
+    if pool.desired == 0 and (backlog.waiting or backlog.running):
+        return 1, f"{backlog.waiting:.0f} requests wait for a first replica"
     queued = backlog.waiting * service.waiting_work_s
     if queued <= NOTICEABLE_S * max(1, pool.ready):
         return pool.desired, f"{backlog.waiting:.0f} requests wait, which the running replicas absorb"

@@ -20,6 +20,7 @@ from foretide.policies.flow import (
     Mode,
     Objective,
     Pool,
+    Rest,
     Rhythm,
     ServiceModel,
 )
@@ -36,6 +37,8 @@ class TargetSpec:
     schedule: tuple[ScheduledEvent, ...] = ()
     time_zone: str = "UTC"
     """IANA name of the clock that days of demand follow."""
+    rest: Rest | None = None
+    """Given, the target may go to zero."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,6 +101,7 @@ def _evidence(
         cold_start=sight.cold_start,
         memory=memory,
         rhythm=rhythm,
+        rest=spec.rest,
     )
 
 

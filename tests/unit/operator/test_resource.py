@@ -100,7 +100,7 @@ def test_a_price_that_is_none_is_refused(price: object) -> None:
 
 
 def test_all_mistakes_are_told_at_once() -> None:
-    found = problems(objective={"ttft": {"threshold": "500"}}, pools=pool(minReplicas=0, targetRef={}))
+    found = problems(objective={"ttft": {"threshold": "500"}}, pools=pool(minReplicas=-1, targetRef={}))
     assert [line.partition(":")[0] for line in found] == [
         "spec.objective.ttft.threshold",
         "spec.pools[0].targetRef.name",

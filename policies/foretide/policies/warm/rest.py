@@ -1,0 +1,124 @@
+"""Whether one target stays ready while nobody asks for it: its idle periods out of its own demand history.
+
+A minute that was not measured is never idle: an idle period is known up to it and no further, and the time since the
+last request is counted from the newest such minute.
+
+What is NOT promised: a fleet to borrow from. A target without idle periods of its own starts from a hazard that falls
+with the time since the last request (1 / (minutes + 2)).
+"""
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+from foretide.policies.flow import REQUESTS, DemandHistory, Evidence, Trust
+from foretide.policies.service import Floats
+from foretide.policies.warm.hold import MINUTE_S, cheapest
+from foretide.policies.warm.idle import Gaps, hazard, survived
+from foretide.policies.warm.tiers import zero_or_ready
+
+AGES = 480
+"""Minutes of an idle period that are told apart."""
+WORTH = 8.0
+"""GPU-seconds that a second of one request's waiting is worth where the owner names no prices. Ours."""
+SHORTEST_START_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """Whether a replica is to be ready in the minutes that a start takes from now, and why, in words."""
+
+    ready: bool
+    text: str
+
+
+def rest_of(evidence: Evidence) -> Resting:
+    """Raises ValueError for evidence of a target that may not rest."""
+    if evidence.rest is None:
+        raise ValueError("rest: none: only a target that may go to zero rests")
+    backlog = evidence.backlog
+    if backlog is not None and backlog.trust in (Trust.FRESH, Trust.PARTIAL) and (backlog.waiting or backlog.running):
+        return Resting(True, f"{backlog.running or 0:.0f} requests run and {backlog.waiting or 0:.0f} wait")
+    rates = by_minute(evidence.history)
+    idle_min = idle_for(rates)
+    if idle_min == 0:
+        return Resting(True, "requests came, or were not measured, in the last minute")
+    if evidence.rest.keep_alive_s is not None:
+        ready = idle_min * MINUTE_S < evidence.rest.keep_alive_s
+        return Resting(ready, f"idle for {idle_min} min; keepAlive is {evidence.rest.keep_alive_s / MINUTE_S:g} min")
+    return _by_hazard(evidence, rates, idle_min)
+
+
+def _by_hazard(evidence: Evidence, rates: Floats, idle_min: int) -> Resting:
+    gaps = gaps_of(rates, ages=AGES)
+    nobody = Gaps(np.zeros((1, AGES)), np.zeros((1, AGES)))
+    hazards = hazard(gaps, fleet=nobody)[:, min(idle_min, AGES - 1) :]
+    wake_s = max(SHORTEST_START_S, evidence.cold_start.quantile(0.5))
+    waiting = waiting_requests(rates, wake_s=wake_s)
+    held = cheapest(
+        hazards,
+        tiers=zero_or_ready(wake_s),
+        waiting=np.array([waiting]),
+        worth=worth_of(evidence, wake_s=wake_s),
+        start=min(1, evidence.pool.desired),
+    )
+    lead = ceil(evidence.cold_start.quantile(0.9) / MINUTE_S)
+    ready = bool(held.tiers[0, : lead + 1].any())
+    soon = 1.0 - float(survived(hazards)[0, min(10, hazards.shape[1]) - 1])
+    text = f"idle for {idle_min} min, after {int(gaps.ended[0, 1:].sum())} idle periods before; "
+    return Resting(ready, f"{text}P(a request within 10 min) is {soon:.2f}, a start takes {wake_s:.0f} s")
+
+
+def worth_of(evidence: Evidence, *, wake_s: float) -> float:
+    """GPU-seconds of a replica that one request's waiting for one second is worth: a request that waits for a start
+    misses its objective, at the price that the owner names for that.
+    """
+    costs = evidence.objective.costs
+    if costs is None:
+        return WORTH
+    replica_hour = costs.gpu_hour * evidence.pool.gpus_per_replica
+    return 3600.0 * costs.violation / replica_hour / wake_s
+
+
+def by_minute(history: DemandHistory) -> Floats:
+    """(M,) requests/s by minute, the newest rows a minute of their own; NaN where any part was not measured."""
+    if history.step >= MINUTE_S:
+        return history.values[:, REQUESTS]
+    ratio = round(MINUTE_S / history.step)
+    rows = history.values[len(history.values) % ratio :, REQUESTS]
+    return np.asarray(rows.reshape(-1, ratio).mean(axis=1))
+
+
+def idle_for(rates: Floats) -> int:
+    """Minutes since the last one that had requests or was not measured."""
+    busy = np.flatnonzero(~(rates == 0.0))
+    return len(rates) - 1 - int(busy[-1]) if len(busy) else len(rates)
+
+
+def gaps_of(rates: Floats, *, ages: int) -> Gaps:
+    """One row: the idle periods between minutes with requests, as far as they were measured. The present one counts as
+    far as it has come.
+    """
+    ended, reached = np.zeros((1, ages)), np.zeros((1, ages))
+    since = None
+    for minute, rate in enumerate(rates):
+        if since is None or not np.isfinite(rate):
+            since = minute if rate > 0 else None
+            continue
+        age = minute - since
+        if age <= ages:
+            reached[0, age - 1] += 1
+            ended[0, age - 1] += rate > 0
+        since = minute if rate > 0 else since
+    return Gaps(ended, reached)
+
+
+def waiting_requests(rates: Floats, *, wake_s: float) -> float:
+    """Mean number of requests that a start after an idle minute makes wait, at least 1; a guess of 1 weighs as five."""
+    known = np.where(np.isfinite(rates), rates, 0.0)
+    begins = np.flatnonzero((known[1:] > 0) & (rates[:-1] == 0)) + 1
+    minutes = max(1, ceil(wake_s / MINUTE_S))
+    share = wake_s / (minutes * MINUTE_S)
+    counts = [max(1.0, share * MINUTE_S * float(known[at : at + minutes].sum())) for at in begins]
+    return (sum(counts) + 5.0) / (len(counts) + 5.0)

@@ -1,0 +1,163 @@
+"""A model rests at zero behind a gateway that holds requests, and comes back for the first one; blind, it stays."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engines import deployment
+from exposed import family
+from operating import FAST, Running, operator
+
+from foretide.cli.bed.bed import Bed
+
+pytestmark = [pytest.mark.bed, pytest.mark.timeout(600)]
+KEEP_ALIVE_S = 60.0
+MODEL = {"model_name": "llama", "target_model_name": "llama"}
+
+
+@dataclass
+class Gateway:
+    """An endpoint picker with flow control: it holds what no ready pod can take, and loses nothing."""
+
+    bed: Bed
+    namespace: str
+    rate: float = 0.3
+    up: bool = True
+    asked: float = 0.0
+    done: float = 0.0
+    ready: bool = True
+    at: float = field(default_factory=time.monotonic)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def held(self) -> float:
+        return self.asked - self.done
+
+    def ask(self, requests: float) -> None:
+        with self.lock:
+            self.asked += requests
+
+    def targets(self, port: int) -> str:
+        """The gateway's own pod, which is always there. Prometheus asks every few seconds: whether a pod is ready is
+        looked up then.
+        """
+        found = self.bed.get("-n", self.namespace, "deployment", "llama")["status"].get("readyReplicas", 0)
+        with self.lock:
+            self._advance()
+            self.ready = found > 0
+        labels = {"__metrics_path__": "/page", "namespace": self.namespace, "pod": "llama-epp-0"}
+        return json.dumps([{"targets": [f"127.0.0.1:{port}"], "labels": labels}])
+
+    def page(self) -> str | None:
+        with self.lock:
+            self._advance()
+            told = [
+                family("llm_d_epp_request_running", "gauge", (MODEL, 0)),
+                family("llm_d_epp_per_endpoint_queue_size", "gauge", ({"name": "llama"}, 0)),
+                family("llm_d_epp_flow_control_queue_size", "gauge", (MODEL, round(self.held, 6))),
+                family("llm_d_epp_request_duration_seconds_count", "counter", (MODEL, self.done)),
+                family("llm_d_epp_request_input_tokens_sum", "counter", (MODEL, 1000 * self.done)),
+                family("llm_d_epp_request_output_tokens_sum", "counter", (MODEL, 200 * self.done)),
+            ]
+            return "".join(told) if self.up else None
+
+    def _advance(self) -> None:
+        now = time.monotonic()
+        self.asked += self.rate * (now - self.at)
+        self.at = now
+        if self.ready:
+            self.done = self.asked
+
+
+@contextmanager
+def gateway(bed: Bed, namespace: str) -> Iterator[Gateway]:
+    """Scraped by the bed's Prometheus until the context ends."""
+    found = Gateway(bed, namespace)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            listing = self.path == "/targets"
+            text = found.targets(int(self.server.server_address[1])) if listing else found.page()
+            self.send_response(200 if text else 503)
+            self.send_header("Content-Type", "application/json" if listing else "text/plain; version=0.0.4")
+            self.end_headers()
+            self.wfile.write((text or "").encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    bed.prometheus.discover(namespace, f"http://127.0.0.1:{server.server_address[1]}/targets")
+    try:
+        yield found
+    finally:
+        bed.prometheus.forget(namespace)
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def resource() -> dict[str, Any]:
+    pool = {"targetRef": {"name": "llama"}, "accelerator": "H100", "minReplicas": 0, "maxReplicas": 4}
+    return {
+        "apiVersion": "autoscaling.foretide.io/v1alpha1",
+        "kind": "InferenceAutoscaler",
+        "metadata": {"name": "llama"},
+        "spec": {
+            "mode": "Auto",
+            "model": "acme/unknown",
+            "engine": "epp",
+            "metrics": {"gateway": "llama-epp"},
+            "objective": {"ttft": {"threshold": "500ms"}},
+            "pools": [pool],
+            "warm": {"scaleToZero": True, "keepAlive": "1m"},
+            "behavior": FAST,
+        },
+    }
+
+
+def never_zero(running: Running, *, for_s: float) -> None:
+    end = time.monotonic() + for_s
+    while time.monotonic() < end:
+        assert running.replicas() > 0
+        time.sleep(1.0)
+
+
+def reasons(running: Running) -> set[str]:
+    return {change["reason"] for change in running.status().get("history", ())}
+
+
+def test_a_model_rests_at_zero_and_comes_back_on_the_first_held_request(
+    with_crd: Bed, namespace: str, tmp_path: Path
+) -> None:
+    if not with_crd.get("nodes")["items"]:
+        with_crd.add_gpu_nodes(2)
+    with_crd.apply(deployment(replicas=1), namespace=namespace)
+    with gateway(with_crd, namespace) as front, operator(with_crd, namespace, tmp_path) as running:
+        with_crd.apply(resource(), namespace=namespace)
+        running.until(lambda: running.status().get("lastDecision", {}).get("forecast") is not None)
+        running.until(lambda: front.done > 6)
+
+        front.rate = 0.0
+        never_zero(running, for_s=0.4 * KEEP_ALIVE_S)
+        front.up = False  # nobody tells any more: idle for longer than keepAlive, and it stays
+        never_zero(running, for_s=0.8 * KEEP_ALIVE_S)
+        front.up = True
+        running.until(lambda: running.replicas() == 0)
+        running.until(lambda: "Idle" in reasons(running))
+
+        front.ask(3.0)
+        assert front.held == 3.0
+        running.until(lambda: running.replicas() >= 1)
+        running.until(lambda: front.held == 0.0)
+        assert front.done == front.asked
+        running.until(lambda: any(change["from"] == 0 for change in running.status().get("history", ())))
