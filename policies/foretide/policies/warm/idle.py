@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from foretide.policies.service import Floats
 
 Whole = NDArray[np.int64]
-COARSE, FINE = 20.0, 10.0
+COARSE, FINE = 50.0, 50.0
 """What the fleet's and the bin's hazard weigh, in idle periods that reached the age. Ours, from development data."""
 GROWTH = 1.5
 LEAST = 1e-6
