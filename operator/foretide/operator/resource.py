@@ -35,6 +35,8 @@ KIND = "InferenceAutoscaler"
 API_VERSION = f"{GROUP}/{VERSION}"
 PAUSED = f"{GROUP}/paused"
 """Annotation that pauses a resource while its value is "true", whatever its mode."""
+BY_KEDA = "keda"
+"""The actuation of a target whose replicas KEDA writes, at the count that we answer."""
 
 
 def _between(low: float, high: float, text: str) -> Any:
@@ -164,7 +166,7 @@ class _Spec(_Written):
     behavior: _Behavior = _Behavior()
     schedule: Annotated[list[WrittenEvent], Field(max_length=64)] = []
     calendar: WrittenCalendar = WrittenCalendar()
-    actuation: Literal["scale"] = "scale"
+    actuation: Literal["scale", "keda"] = "scale"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,7 @@ class Resource:
     source: str
     pool: PoolSpec
     spec: TargetSpec
+    actuation: str = "scale"
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +276,7 @@ def _resource(body: Body, spec: _Spec) -> Resource:
             schedule=(*scheduled(spec.schedule), *holidays(spec.calendar)),
             time_zone=spec.calendar.time_zone,
         ),
+        actuation=spec.actuation,
     )
 
 
