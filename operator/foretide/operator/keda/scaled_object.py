@@ -13,7 +13,7 @@ from foretide.operator.seams import Body
 
 POLLING_S, COOLDOWN_S, HPA_S = 15, 300, 15
 FAILURES = 3
-"""Consecutive errors before KEDA falls back: two to three minutes with the server's own patience before."""
+"""Consecutive errors before KEDA falls back; an operator that stalls has been patient itself before the first."""
 KEEPS_THE_HIGHER = (2, 17)
 """Since this version of KEDA a fallback can leave alone what is higher, and waits for its threshold."""
 OLDEST = (2, 13)

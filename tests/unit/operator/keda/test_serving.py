@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
 from contextlib import suppress
 from dataclasses import replace
 
@@ -104,3 +106,8 @@ def test_what_stands_of_resources_that_are_gone_does_not_pile_up() -> None:
     for number in range(3 * SPARE):
         book.take(replace(finished, entry=replace(finished.entry, key=Key("prod", f"gone-{number}"))))
     assert len(book._standings) <= SPARE
+
+
+def test_who_does_not_use_keda_loads_nothing_of_grpc() -> None:
+    line = "import sys, foretide.operator.serve, foretide.cli.operate; sys.exit('grpc' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", line], check=False).returncode == 0
