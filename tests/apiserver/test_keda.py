@@ -212,8 +212,10 @@ def test_the_whole_way_from_demand_to_replicas_and_holding_when_the_operator_is_
             farm.rate = 0.5
             until(lambda: replicas() < high, operator)
     finally:
-        stop([operator], kindly=False)
-    assert "is told to scale Deployment llama" in operator.log.read_text()
+        stop([operator])
+    said = operator.log.read_text()
+    assert "is told to scale Deployment llama" in said
+    assert "Traceback" not in said
     writers = bed.get("-n", namespace, "deployment", "llama", "--show-managed-fields")["metadata"]["managedFields"]
     assert "foretide" not in {one["manager"] for one in writers}
     left = replicas()

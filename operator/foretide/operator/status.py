@@ -222,7 +222,7 @@ def _able(turn: Turn) -> Condition | None:
         return None
     if turn.actuation is not None and turn.actuation.outcome in (Outcome.FAILED, Outcome.REFUSED):
         return Condition("AbleToScale", False, "WriteFailed", turn.actuation.message)
-    if told := _unasked(turn):
+    if turn.evidence.mode.acts and (told := _unasked(turn)):
         return Condition("AbleToScale", False, "NoScaledObject", told)
     stuck = turn.evidence.pool.unschedulable
     if stuck:

@@ -65,6 +65,14 @@ async def test_that_nobody_asks_is_told_with_the_fix() -> None:
     assert found.condition("Ready")["reason"] == "NoScaledObject"
 
 
+async def test_in_a_mode_that_does_not_act_nobody_need_ask() -> None:
+    found = under_keda(mode="Recommend")
+    found.cluster.other_scalers.clear()
+    await found.plan()
+    assert found.condition("AbleToScale")["status"] == "True"
+    assert found.condition("Ready")["reason"] == "RecommendOnly"
+
+
 async def test_what_keda_wrote_counts_as_a_move_of_ours() -> None:
     found = under_keda()
     await found.plan()
