@@ -42,7 +42,7 @@ def real_keda(bed: Bed, folder: Path) -> Iterator[RealKeda]:
     """Started, and asked by HPAs, until the context ends."""
     found = built()
     bed.kubectl("apply", "--server-side", "-f", str(found["keda-operator"].with_name("bases")))
-    bed.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/scaledobjects.keda.sh")
+    wait_for(lambda: "scaledobjects" in bed.kubectl("api-resources", "--api-group=keda.sh"), what="KEDA's CRDs")
     with suppress(Exception):
         bed.add_namespace(SPACE)
     certificates = folder / "certificates"
