@@ -23,6 +23,9 @@ AT_ONCE = 10000
 OPTIONS = (
     ("grpc.max_receive_message_length", LARGEST_REQUEST),
     ("grpc.max_metadata_size", 16 * 1024),
+    # A KEDA that starts anew opens all its streams at once; by default at most 3000 may wait to be taken up.
+    ("grpc.server.max_pending_requests", AT_ONCE),
+    ("grpc.server.max_pending_requests_hard_limit", 2 * AT_ONCE),
     # Two processes on one port would share its calls, and one of them does not lead.
     ("grpc.so_reuseport", 0),
 )

@@ -267,6 +267,18 @@ async def test_whoever_hangs_up_leaves_nothing_behind() -> None:
                 await asyncio.sleep(0.01)
 
 
+async def test_a_keda_that_starts_anew_may_open_all_its_streams_at_once() -> None:
+    """More than the 3000 that gRPC by itself lets wait, on the one connection that KEDA has."""
+    async with served() as told:
+        await told.world.plan()
+        streams = [told.keda.stream() for _ in range(3500)]
+        first = await asyncio.gather(*(stream.read() for stream in streams), return_exceptions=True)
+        assert [one for one in first if not getattr(one, "result", False)] == []
+        assert await told.keda.active()
+        for stream in streams:
+            stream.cancel()
+
+
 async def test_a_raise_for_a_queue_outlives_the_plan_that_holds_before_kedas_hpa_has_asked() -> None:
     async with served() as told:
         await told.world.plan()
