@@ -7,7 +7,7 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ class Told:
     """Decisions that a test makes."""
 
     found: Answer | Refusal = SILENT
-    news: asyncio.Event = field(default_factory=asyncio.Event)
+    watchers: list[asyncio.Event] = field(default_factory=list)
     stopping: bool = False
     asked: int = 0
 
@@ -57,12 +57,15 @@ class Told:
         self.asked += 1
         return self.found
 
-    async def changed(self, key: Key) -> None:
-        await self.news.wait()
+    @contextmanager
+    def watching(self, key: Key) -> Iterator[asyncio.Event]:
+        self.watchers.append(asyncio.Event())
+        yield self.watchers[-1]
 
     def say(self, found: Answer | Refusal) -> None:
-        self.found, news, self.news = found, self.news, asyncio.Event()
-        news.set()
+        self.found = found
+        for news in self.watchers:
+            news.set()
 
 
 @dataclass

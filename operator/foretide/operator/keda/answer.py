@@ -4,6 +4,8 @@ Pure. Promised: no answer is 0 unless zero replicas were decided on fresh metric
 ours to say is a refusal, so that KEDA does what its owner set for failures.
 """
 
+import asyncio
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
@@ -71,8 +73,11 @@ class Decisions(Protocol):
         """What holds now; `pool` may be empty where there is only one."""
         ...
 
-    async def changed(self, key: Key) -> None:
-        """Returns after the next turn of that target, or when the operator stops."""
+    def watching(self, key: Key) -> AbstractContextManager[asyncio.Event]:
+        """An event that is set by every turn of that target, and when the operator stops.
+
+        It is there before an answer is asked for, so that no turn falls between the two.
+        """
         ...
 
     @property

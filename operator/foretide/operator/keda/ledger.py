@@ -5,7 +5,8 @@ has something to say at once.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from foretide.operator.keda.answer import Answer, Refusal, Standing, answer, standing_of, succeeding
 from foretide.operator.registry import Registry
@@ -25,11 +26,11 @@ class Ledger:
         self._leads = leads
         self._stale_s = stale_s
         self._standings: dict[Key, Standing] = {}
-        self._waiting: dict[Key, set[asyncio.Event]] = {}
+        self._watching: dict[Key, set[asyncio.Event]] = {}
         self.stopping = False
 
     def take(self, turn: Turn) -> None:
-        """Takes in a finished turn, and wakes whoever waits for it."""
+        """Takes in a finished turn, and wakes whoever watches it."""
         # The turn's own time is the wall clock's, which may jump; its age now is all that is taken from it.
         at = self._clock.monotonic() - max(0.0, self._clock.now() - turn.at)
         found = standing_of(turn, at=at)
@@ -50,25 +51,24 @@ class Ledger:
             leads=self._leads(),
         )
 
-    async def changed(self, key: Key) -> None:
-        if self.stopping:
-            return
-        woken = asyncio.Event()
-        self._waiting.setdefault(key, set()).add(woken)
+    @contextmanager
+    def watching(self, key: Key) -> Iterator[asyncio.Event]:
+        news = asyncio.Event()
+        self._watching.setdefault(key, set()).add(news)
         try:
-            await woken.wait()
+            yield news
         finally:
             # Anybody may ask about any name: whoever hangs up leaves nothing behind.
-            self._waiting.get(key, set()).discard(woken)
-            if not self._waiting.get(key):
-                self._waiting.pop(key, None)
+            self._watching[key].discard(news)
+            if not self._watching[key]:
+                del self._watching[key]
 
     def stop(self) -> None:
-        """Nothing is decided any more: whoever waits is let go."""
+        """Nothing is decided any more: whoever watches is told."""
         self.stopping = True
-        for key in tuple(self._waiting):
+        for key in self._watching:
             self._wake(key)
 
     def _wake(self, key: Key) -> None:
-        for woken in self._waiting.pop(key, ()):
-            woken.set()
+        for news in self._watching.get(key, ()):
+            news.set()

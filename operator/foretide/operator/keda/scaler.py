@@ -53,14 +53,17 @@ class Scaler:
     async def stream_is_active(self, request: ScaledObjectRef, context: Context) -> AsyncIterator[IsActiveResponse]:
         """Whether the target is to run: now, and whenever that changes. Nothing is said while there is no answer."""
         target, told = await self._asked(request, context), None
-        while not self._decisions.stopping:
-            found = self._decisions.answer(target.key, pool=target.pool)
-            if isinstance(found, Refusal) and found.why in (Why.NOT_LEADING, Why.BAD_REQUEST):
-                await self._abort(context, found)
-            if isinstance(found, Answer) and found.active is not told:
-                told = found.active
-                yield IsActiveResponse(result=told)
-            await self._decisions.changed(target.key)
+        with self._decisions.watching(target.key) as news:
+            while not self._decisions.stopping:
+                # Before the answer: a turn that comes while it is being sent is seen at the next round.
+                news.clear()
+                found = self._decisions.answer(target.key, pool=target.pool)
+                if isinstance(found, Refusal) and found.why in (Why.NOT_LEADING, Why.BAD_REQUEST):
+                    await self._abort(context, found)
+                if isinstance(found, Answer) and found.active is not told:
+                    told = found.active
+                    yield IsActiveResponse(result=told)
+                await news.wait()
 
     async def get_metric_spec(self, request: ScaledObjectRef, context: Context) -> GetMetricSpecResponse:
         """The same for every target, so that an HPA can be made before anything was decided."""

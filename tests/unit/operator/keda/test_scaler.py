@@ -257,13 +257,13 @@ async def test_whoever_hangs_up_leaves_nothing_behind() -> None:
     async with served() as told:
         streams = [told.keda.stream({"autoscaler": f"unknown-{number}"}) for number in range(20)]
         reading = [asyncio.create_task(stream.read()) for stream in streams]
-        while len(told.ledger._waiting) < 20:  # noqa: ASYNC110 (the ledger tells nobody)
+        while len(told.ledger._watching) < 20:  # noqa: ASYNC110 (the ledger tells nobody)
             await asyncio.sleep(0.01)
         for stream in streams:
             stream.cancel()
         await asyncio.gather(*reading, return_exceptions=True)
         async with asyncio.timeout(2):
-            while told.ledger._waiting:  # noqa: ASYNC110
+            while told.ledger._watching:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
 
