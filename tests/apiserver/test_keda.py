@@ -20,7 +20,7 @@ from keda_bed import RealKeda, built, real_keda
 from typer.testing import CliRunner
 
 from foretide.cli.bed.bed import Bed
-from foretide.cli.bed.processes import Process, free_port, start, stop
+from foretide.cli.bed.processes import Process, free_port, listening, start, stop
 from foretide.cli.main import app
 from foretide.operator.keda.answer import Answer, Refusal, Why
 from foretide.operator.keda.scaler import Scaler
@@ -198,7 +198,6 @@ def test_the_whole_way_from_demand_to_replicas_and_holding_when_the_operator_is_
     body = autoscaler(actuation="keda")
     body["metadata"]["namespace"] = namespace
     bed.apply(deployment(replicas=2), body, namespace=namespace)
-    bed.apply(printed(body, port, folder=tmp_path), namespace=namespace)
 
     def replicas() -> int:
         return int(bed.get("-n", namespace, "deployment", "llama")["spec"]["replicas"])
@@ -206,7 +205,9 @@ def test_the_whole_way_from_demand_to_replicas_and_holding_when_the_operator_is_
     operator = operating(bed, namespace, tmp_path, port)
     try:
         with engines(bed, namespace, rate=1.0) as farm:
-            until(lambda: bool(condition(bed, namespace, "Ready")), operator)
+            until(lambda: condition(bed, namespace, "AbleToScale").get("reason") == "NoScaledObject", operator)
+            until(lambda: listening(port), operator)
+            bed.apply(printed(body, port, folder=tmp_path), namespace=namespace)
             farm.rate = 4.0
             until(lambda: replicas() >= 6, operator)
             high = replicas()
