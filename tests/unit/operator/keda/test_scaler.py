@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
-from asking import LLAMA, Keda, keda
+from asking import LLAMA, Keda, keda, ref
 from shell import World, world
 from twins import resource
 
@@ -228,6 +228,17 @@ async def test_a_push_tells_the_first_state_and_then_only_changes() -> None:
         told.stand(0, meant=True)
         assert (await stream.read()).result is False
         stream.cancel()
+
+
+async def test_what_changes_while_a_push_is_being_sent_is_pushed_next() -> None:
+    async with served() as told:
+        told.stand(4)
+        pushes = Scaler(told.ledger, count=told.counted.append).stream_is_active(ref(LLAMA), None)
+        assert (await anext(pushes)).result is True
+        told.stand(0, meant=True)
+        async with asyncio.timeout(1):
+            assert (await anext(pushes)).result is False
+        await pushes.aclose()
 
 
 async def test_a_stream_opened_before_the_first_decision_is_told_as_soon_as_there_is_one() -> None:
