@@ -8,7 +8,7 @@ RUN := $(TEST_ENV)/bin
 # Small matrices by the thousand: threads of a BLAS would only fight each other.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types unit explore train-test bench-env bench-test bed format lock clean help
+.PHONY: demo test lint types unit explore train-test bench-env bench-test bed format stubs lock clean help
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -48,6 +48,9 @@ bed: $(TEST_ENV)/ready ## tests on a real control plane, built on first use
 format: $(TEST_ENV)/ready
 	$(RUN)/ruff check --fix .
 	$(RUN)/ruff format .
+
+stubs: ## messages of KEDA's external scaler from their .proto (needs grpcio-tools)
+	python3 -m grpc_tools.protoc -I operator --python_out=operator --pyi_out=operator operator/foretide/operator/keda/externalscaler.proto
 
 lock: ## renew the lock files (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml -o lock/base.txt

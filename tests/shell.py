@@ -1,5 +1,6 @@
 """The shipped loop on twins: a world of one target in virtual time."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,8 @@ class World:
     registry: Registry = field(default_factory=Registry)
     services: KnownService = field(default_factory=KnownService)
     leads: bool = True
+    decided: Callable[[Turn], None] = lambda _: None
+    """Told of every finished turn."""
 
     def __post_init__(self) -> None:
         self.begin_a_life()
@@ -84,6 +87,7 @@ class World:
             telemetry=(telemetry := Telemetry(version="test")),
             leads=lambda: self.leads,
             status_s=self.settings.status_s,
+            decided=self.decided,
         )
         self.telemetry = telemetry
         self.loop = Loop(

@@ -25,6 +25,7 @@ WHOLE = with_(
     sources__default__token={"secret": "prometheus-token", "key": "token"},
     forecast__mode="service",
     networkPolicy__enabled=True,
+    keda__enabled=True,
 )
 KEPT = {
     "CustomResourceDefinition//inferenceautoscalers.autoscaling.foretide.io",

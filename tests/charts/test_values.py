@@ -6,6 +6,8 @@ import pytest
 import yaml
 from helm import CHART, LEAST, Helm, HelmFailed, one, with_
 
+from foretide.cli.keda import ADDRESS
+
 pytestmark = pytest.mark.bed
 SOURCE = "sources__default"
 CA = {"configMap": "prometheus-ca", "key": "ca.crt"}
@@ -21,6 +23,7 @@ EVERYTHING = with_(
     forecast__mode="service",
     forecast__network__claim="networks",
     networkPolicy={"enabled": True, "metricsFrom": [{"namespaceSelector": {}}]},
+    keda={"enabled": True, "staleAfter": "5m", "from": [{"namespaceSelector": {}}]},
     monitoring={
         "podMonitor": True,
         "serviceMonitor": True,
@@ -104,6 +107,33 @@ def test_the_policy_lets_through_to_the_port_of_every_source(helm: Helm) -> None
     assert allowed == {53, 443, 6443, 9091}
 
 
+def test_keda_finds_every_operator_by_a_service_without_an_address_of_its_own(helm: Helm) -> None:
+    objects = helm.rendered(EVERYTHING)
+    pod = one(objects, "Deployment", "foretide-operator")["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    service = one(objects, "Service", "foretide-keda")["spec"]
+    assert {"--keda=0.0.0.0:9091", "--keda-stale=5m"} <= set(container["args"])
+    assert service["clusterIP"] == "None"
+    assert service["selector"].items() <= pod["metadata"]["labels"].items()
+    (port,) = service["ports"]
+    assert {"name": port["targetPort"], "containerPort": 9091} in container["ports"]
+    assert f"foretide-keda.foretide.svc:{port['port']}" == ADDRESS
+
+
+def test_keda_may_ask_and_nobody_else_where_peers_are_named(helm: Helm) -> None:
+    policy = one(helm.rendered(EVERYTHING), "NetworkPolicy", "foretide-operator")["spec"]
+    (rule,) = (rule for rule in policy["ingress"] if rule["ports"] == [{"port": "keda"}])
+    assert rule["from"] == [{"namespaceSelector": {}}]
+    closed = one(helm.rendered(with_(LEAST, networkPolicy__enabled=True)), "NetworkPolicy", "foretide-operator")
+    assert not [rule for rule in closed["spec"]["ingress"] if rule["ports"] == [{"port": "keda"}]]
+
+
+def test_without_keda_no_port_is_opened(helm: Helm) -> None:
+    (container,) = operator_pod(helm.rendered(LEAST))["containers"]
+    assert "keda" not in {port["name"] for port in container["ports"]}
+    assert not [argument for argument in container["args"] if "keda" in argument]
+
+
 REFUSED = [
     ({"image__pullPolicy": "always"}, "/image/pullPolicy", "'Always', 'IfNotPresent', 'Never'"),
     ({"image__digest": "sha256:12"}, "/image/digest", "does not match"),
@@ -135,6 +165,9 @@ REFUSED = [
     ({"forecast__mode": "network"}, "/forecast/mode", "'ladder', 'inProcess', 'service'"),
     ({"forecast__network__path": "networks"}, "/forecast/network/path", "does not match"),
     ({"forecast__service__threads": 0}, "/forecast/service/threads", "minimum"),
+    ({"keda__enabled": "yes"}, "/keda/enabled", "got string, want boolean"),
+    ({"keda__staleAfter": "180"}, "/keda/staleAfter", "does not match"),
+    ({"keda__port": 1}, "/keda", "additional properties 'port' not allowed"),
     ({"podSecurityContext__runAsNonRoot": False}, "/podSecurityContext/runAsNonRoot", "must be true"),
     ({"podSecurityContext__runAsUser": 0}, "/podSecurityContext/runAsUser", "minimum"),
     ({"networkPolicy__apiServerPorts": [70000]}, "/networkPolicy/apiServerPorts/0", "maximum"),

@@ -131,13 +131,23 @@ def down() -> None:
         typer.echo(f"stopped {ran} processes, removed {bed.folder}")
 
 
-def build() -> None:
+def build(
+    *,
+    extra: Annotated[
+        list[str] | None, typer.Option("--with", help="Build this too: keda, for the tests with a real one (12 min).")
+    ] = None,
+) -> None:
     """Build what is not in the cache yet: etcd, Kubernetes, KWOK, Prometheus and Helm, from their Go modules."""
-    from foretide.cli.bed.binaries import EVERYTHING, programs
+    from foretide.cli.bed.binaries import EVERYTHING, EXTRAS, programs
+
+    for name in extra or ():
+        if name not in EXTRAS:
+            raise BadInput(field="--with", value=name, fix=f"write one of: {', '.join(EXTRAS)}")
+    wanted = (*EVERYTHING, *(program for name in extra or () for program in EXTRAS[name].programs))
 
     began = time.monotonic()
     with _one_line():
-        found = programs(EVERYTHING, build=True, watching=_watching)
+        found = programs(wanted, build=True, watching=_watching)
     for folder in sorted({path.parent for path in found.values()}):
         typer.echo(f"{folder}: {', '.join(sorted(name for name, path in found.items() if path.parent == folder))}")
     typer.echo(f"{len(found)} programs are there ({time.monotonic() - began:.0f} s)")

@@ -30,6 +30,7 @@ COMMANDS = (
     "validate",
     "inspect",
     "crd",
+    "keda",
     "operate",
     "dev",
 )

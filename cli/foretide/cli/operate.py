@@ -56,11 +56,13 @@ def operate(  # noqa: PLR0913 (every option of the command is an argument)
     journal: Annotated[Path | None, typer.Option(help="A file for every decision with its evidence.")] = None,
     health: Annotated[str, typer.Option(help="HOST:PORT of /healthz.")] = "127.0.0.1:8080",
     metrics: Annotated[str, typer.Option(help="HOST:PORT of /metrics.")] = "127.0.0.1:8081",
+    keda: Annotated[str | None, typer.Option(help="HOST:PORT for KEDA to ask; without it, KEDA is not served.")] = None,
+    keda_stale: Annotated[str, typer.Option(help="How old a decision may be that KEDA is told.")] = "3m",
     leader_elect: Annotated[bool, typer.Option(help="Take part in leader election by a Lease.")] = True,
     lease_namespace: Annotated[str, typer.Option(help="Namespace of the Lease.")] = "foretide",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
 ) -> None:
-    from foretide.operator.settings import BadSettings, ForecastSettings, LeaseSettings, Settings
+    from foretide.operator.settings import BadSettings, ForecastSettings, KedaSettings, LeaseSettings, Settings
 
     try:
         settings = Settings(
@@ -91,6 +93,7 @@ def operate(  # noqa: PLR0913 (every option of the command is an argument)
                 ca_file=forecast_ca,
                 timeout_s=_seconds("--forecast-timeout", forecast_timeout),
             ),
+            keda=KedaSettings(address=keda, stale_s=_seconds("--keda-stale", keda_stale)),
             lease=LeaseSettings(enabled=leader_elect, namespace=lease_namespace),
         )
     except BadSettings as error:

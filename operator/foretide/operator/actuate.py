@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from foretide.operator.pods import DELETION_COST
-from foretide.operator.resource import Resource
+from foretide.operator.resource import BY_KEDA, Resource
 from foretide.operator.seams import Cluster, ClusterError, Written
 from foretide.policies.flow import Order, Pool
 
@@ -27,6 +27,8 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     """We refused it ourselves: the order does not fit the resource as it is now."""
     FAILED = "failed"
+    HANDED = "handed"
+    """Left to KEDA, which asks for the count and writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ async def actuate(
     target = resource.pool.target
     if marks is not None and order.after < order.before and target.kind in COSTED:
         await _mark(cluster, resource.key.namespace, marks)
+    if resource.actuation == BY_KEDA:
+        return Actuation(Outcome.HANDED, f"KEDA is told to scale {target} from {order.before} to {order.after}")
     try:
         written = await cluster.write_scale(resource.key.namespace, target, replicas=order.after, version=order.version)
     except ClusterError as error:

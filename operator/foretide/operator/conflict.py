@@ -1,9 +1,14 @@
-"""Who else writes the same replicas. Two writers fight; we are the one that steps back and says so."""
+"""Who else writes the same replicas. Two writers fight; we are the one that steps back and says so.
+
+Under `actuation: keda` we write none: the ScaledObject that asks us, and the HPA that KEDA makes of it, are the writer.
+"""
 
 from collections.abc import Iterable
 
-from foretide.operator.resource import Resource
+from foretide.operator.resource import BY_KEDA, Resource
 from foretide.operator.seams import Body, TargetRef
+
+SCALED_OBJECT, EXTERNAL, AUTOSCALER = "ScaledObject", ("external", "external-push"), "autoscaler"
 
 
 def conflict(resource: Resource, *, rivals: Iterable[Body], others: Iterable[Resource]) -> str:
@@ -12,14 +17,46 @@ def conflict(resource: Resource, *, rivals: Iterable[Body], others: Iterable[Res
     `rivals` are HPAs and ScaledObjects of the namespace, `others` all accepted InferenceAutoscalers. Of two of ours on
     one target the older one acts; at equal age the one whose name comes first.
     """
-    for rival in rivals:
-        if _scales(rival, resource.pool.target):
+    listed = tuple(rivals)
+    ours = asking(resource, listed)
+    by_keda = resource.actuation == BY_KEDA
+    for rival in listed:
+        if _scales(rival, resource.pool.target) and not (by_keda and _is_or_serves(rival, ours)):
+            if rival["metadata"]["name"] == ours and not by_keda:
+                return f"ScaledObject {ours} asks us and scales {resource.pool.target}; set `actuation: keda`"
             kind, name = rival.get("kind") or "HorizontalPodAutoscaler", rival["metadata"]["name"]
             return f"{kind} {name} scales {resource.pool.target} too; delete one of the two"
     for other in others:
         if other.key != resource.key and _same_target(other, resource) and _rank(other) < _rank(resource):
             return f"InferenceAutoscaler {other.key.name} is older and scales {resource.pool.target} too; delete one"
     return ""
+
+
+def asking(resource: Resource, rivals: Iterable[Body]) -> str:
+    """The name of the ScaledObject that scales this target and asks us about it; empty where there is none."""
+    for rival in rivals:
+        if rival.get("kind") == SCALED_OBJECT and _scales(rival, resource.pool.target) and _asks(rival, resource):
+            return str(rival["metadata"]["name"])
+    return ""
+
+
+def _asks(scaled_object: Body, resource: Resource) -> bool:
+    for trigger in (scaled_object.get("spec") or {}).get("triggers") or ():
+        named = (trigger.get("metadata") or {}).get(AUTOSCALER)
+        if trigger.get("type") in EXTERNAL and named == resource.key.name:
+            return True
+    return False
+
+
+def _is_or_serves(rival: Body, scaled_object: str) -> bool:
+    """Whether a rival is that ScaledObject, or the HPA that KEDA made of it."""
+    if not scaled_object:
+        return False
+    meta = rival["metadata"]
+    if rival.get("kind") == SCALED_OBJECT:
+        return bool(meta["name"] == scaled_object)
+    owners = ((owner.get("kind"), owner.get("name")) for owner in meta.get("ownerReferences") or ())
+    return (SCALED_OBJECT, scaled_object) in owners
 
 
 def _scales(rival: Body, target: TargetRef) -> bool:

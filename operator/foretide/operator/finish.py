@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 class Finisher:
-    """Finishes turns. Nothing is written to the cluster while `leads` says no."""
+    """Finishes turns. Nothing is written to the cluster while `leads` says no; `decided` is told of every turn."""
 
     def __init__(
         self,
@@ -29,6 +29,7 @@ class Finisher:
         telemetry: Telemetry,
         leads: Callable[[], bool],
         status_s: float,
+        decided: Callable[[Turn], None] = lambda _: None,
     ) -> None:
         self._cluster = cluster
         self._events = events
@@ -36,10 +37,12 @@ class Finisher:
         self._telemetry = telemetry
         self._leads = leads
         self._status_s = status_s
+        self._decided = decided
 
     async def finish(self, turn: Turn, target: Target) -> Turn:
         """The turn with what became of its order."""
         turn = await self._carry_out(turn, target)
+        self._decided(turn)
         if turn.evidence is not None and turn.decision is not None:
             told = {"target": str(turn.entry.key), "outcome": turn.actuation.outcome if turn.actuation else None}
             self._journal.append(encode(turn.evidence, turn.decision) | told)

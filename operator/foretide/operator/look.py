@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from foretide.operator.conflict import conflict
+from foretide.operator.conflict import asking, conflict
 from foretide.operator.pods import Replica, counts, replicas
 from foretide.operator.registry import Registry
 from foretide.operator.resource import Resource
@@ -17,6 +17,8 @@ class Look:
     scale: Scale
     replicas: tuple[Replica, ...]
     conflict: str
+    asking: str = ""
+    """The ScaledObject that asks us about this target."""
 
     def pool(self, resource: Resource) -> Pool:
         found, declared = counts(self.replicas), resource.pool
@@ -70,7 +72,8 @@ class Looker:
             rivals = await self._rivals_in(namespace)
         except ClusterError as error:
             return unresolved(resource, error)
-        return Look(scale, replicas(found), conflict(resource, rivals=rivals, others=others))
+        foreign = conflict(resource, rivals=rivals, others=others)
+        return Look(scale, replicas(found), foreign, asking(resource, rivals))
 
     async def _rivals_in(self, namespace: str) -> tuple[Body, ...]:
         if namespace not in self._rivals:

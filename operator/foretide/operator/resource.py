@@ -39,6 +39,8 @@ KIND = "InferenceAutoscaler"
 API_VERSION = f"{GROUP}/{VERSION}"
 PAUSED = f"{GROUP}/paused"
 """Annotation that pauses a resource while its value is "true", whatever its mode."""
+BY_KEDA = "keda"
+"""The actuation of a target whose replicas KEDA writes, at the count that we answer."""
 
 
 def _between(low: float, high: float, text: str) -> Any:
@@ -165,7 +167,7 @@ class _Spec(_Written):
     schedule: Annotated[list[WrittenEvent], Field(max_length=64)] = []
     calendar: WrittenCalendar = WrittenCalendar()
     warm: WrittenWarm = WrittenWarm()
-    actuation: Literal["scale"] = "scale"
+    actuation: Literal["scale", "keda"] = "scale"
 
     @model_validator(mode="after")
     def _can_be_read(self) -> "_Spec":
@@ -210,6 +212,7 @@ class Resource:
     source: str
     pool: PoolSpec
     spec: TargetSpec
+    actuation: str = "scale"
     preset: Preset = VLLM
     gateway: str = ""
     """The workload in front of the engines whose pods tell demand."""
@@ -304,6 +307,7 @@ def _resource(body: Body, spec: _Spec) -> Resource:
             time_zone=spec.calendar.time_zone,
             rest=spec.warm.rest(),
         ),
+        actuation=spec.actuation,
     )
 
 

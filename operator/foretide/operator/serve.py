@@ -22,6 +22,7 @@ from foretide.operator.events import Events
 from foretide.operator.finish import Finisher
 from foretide.operator.handlers import kopf_handlers, kopf_settings
 from foretide.operator.journals import FileJournal, NoJournal
+from foretide.operator.keda.ledger import Ledger
 from foretide.operator.kube import Kubernetes
 from foretide.operator.leader import Leader
 from foretide.operator.look import Looker
@@ -86,6 +87,9 @@ class Operator:
         self._networks = Networks(settings.forecast) if settings.forecast.on else None
         self._telemetry = Telemetry(version=version("foretide"))
         self._leader = Leader(cluster, settings=settings.lease, identity=settings.identity, clock=self._clock, end=end)
+        self._ledger = Ledger(
+            self._registry, clock=self._clock, leads=self._leader.leads, stale_s=settings.keda.stale_s
+        )
         self._loop = Loop(self._parts(sources, services))
         self._watchdog = Watchdog(
             limits=Limits(relist_s=3 * settings.relist_s, sweep_s=3 * settings.plan_s + 60),
@@ -146,6 +150,7 @@ class Operator:
                 telemetry=self._telemetry,
                 leads=self._leader.leads,
                 status_s=settings.status_s,
+                decided=self._ledger.take,
             ),
             telemetry=self._telemetry,
             clock=self._clock,
@@ -161,7 +166,16 @@ class Operator:
         return Ahead(self._networks, paths=self._settings.paths) if self._networks else None
 
     def _background(self) -> tuple[Coroutine[Any, Any, None], ...]:
-        return (self._leader.run(), self._loop.run(), self._relists(), self._watchdog.run())
+        asked = (self._keda(self._settings.keda.address),) if self._settings.keda.address else ()
+        return (self._leader.run(), self._loop.run(), self._relists(), self._watchdog.run(), *asked)
+
+    async def _keda(self, address: str) -> None:
+        from foretide.operator.keda.serving import serve as serve_keda  # a large library, for those who use KEDA
+
+        def count(code: str) -> None:
+            self._telemetry.keda_answers.labels(code).inc()
+
+        await serve_keda(address, self._ledger, leads=self._leader.leads, clock=self._clock, count=count)
 
     async def _survived(self, work: Coroutine[Any, Any, None]) -> None:
         try:

@@ -91,6 +91,22 @@ class ForecastSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class KedaSettings:
+    """Where KEDA may ask, as HOST:PORT, and the age in seconds up to which a decision is an answer."""
+
+    address: str | None = None
+    stale_s: float = 180.0
+
+    def __post_init__(self) -> None:
+        _positive("keda stale", self.stale_s)
+        if self.address is None:
+            return
+        host, _, port = self.address.rpartition(":")
+        if not host or not port.isdecimal() or int(port) > 65535:
+            raise BadSettings(f"keda: {self.address}: write HOST:PORT, like 0.0.0.0:9091")
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one operator process. Durations are seconds."""
 
@@ -122,6 +138,7 @@ class Settings:
     metrics_address: str = "127.0.0.1:8081"
     lease: LeaseSettings = field(default_factory=LeaseSettings)
     forecast: ForecastSettings = field(default_factory=ForecastSettings)
+    keda: KedaSettings = field(default_factory=KedaSettings)
 
     def __post_init__(self) -> None:
         if not self.sources:
@@ -130,6 +147,8 @@ class Settings:
             _positive(name.removesuffix("_s").replace("_", " "), getattr(self, name))
         if self.relief_s > self.plan_s:
             raise BadSettings(f"relief interval {self.relief_s:g} s is above plan interval {self.plan_s:g} s")
+        if self.keda.stale_s <= self.plan_s:
+            raise BadSettings(f"keda stale {self.keda.stale_s:g} s is not above plan interval {self.plan_s:g} s")
         if self.first_life_s < self.step_s:
             raise BadSettings(f"first life {self.first_life_s:g} s is below the grid step {self.step_s:g} s")
         if self.paths < 32:

@@ -14,6 +14,7 @@ import numpy as np
 from foretide.operator.actuate import Actuation, Marks, Outcome
 from foretide.operator.look import Look, Unresolved
 from foretide.operator.registry import Entry
+from foretide.operator.resource import BY_KEDA
 from foretide.operator.speeds import speed_told
 from foretide.policies.flow import (
     REQUESTS,
@@ -195,7 +196,13 @@ def _conflict(turn: Turn) -> Condition | None:
         return None
     if turn.found.conflict:
         return Condition("Conflict", True, "Conflict", turn.found.conflict)
-    return Condition("Conflict", False, "OnlyWriter", "nobody else scales the target")
+    asking = turn.found.asking
+    told = (
+        f"KEDA scales the target for ScaledObject {asking}, which asks us"
+        if asking
+        else "nobody else scales the target"
+    )
+    return Condition("Conflict", False, "OnlyWriter", told)
 
 
 def _active(turn: Turn) -> Condition | None:
@@ -215,10 +222,21 @@ def _able(turn: Turn) -> Condition | None:
         return None
     if turn.actuation is not None and turn.actuation.outcome in (Outcome.FAILED, Outcome.REFUSED):
         return Condition("AbleToScale", False, "WriteFailed", turn.actuation.message)
+    if turn.evidence.mode.acts and (told := _unasked(turn)):
+        return Condition("AbleToScale", False, "NoScaledObject", told)
     stuck = turn.evidence.pool.unschedulable
     if stuck:
         return Condition("AbleToScale", True, "Unschedulable", f"{stuck} pods find no node with room")
     return Condition("AbleToScale", True, "Ready", "no write failed, and every pod has a node")
+
+
+def _unasked(turn: Turn) -> str:
+    """Under `actuation: keda`, that nobody asks; else empty."""
+    resource, found = turn.entry.resource, turn.found
+    if resource is None or resource.actuation != BY_KEDA or not isinstance(found, Look) or found.asking:
+        return ""
+    fix = f"apply what `foretide keda {turn.entry.key}` prints"
+    return f"actuation is keda, and no ScaledObject of {resource.pool.target} asks for {turn.entry.key.name}; {fix}"
 
 
 def _pool(evidence: Evidence, decision: Decision, actuation: Actuation | None) -> dict[str, Any]:
@@ -274,12 +292,15 @@ def _forecast_told(forecast: DemandForecast) -> dict[str, Any]:
 
 
 def _history(turn: Turn, before: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Newest first: what was written to the target."""
+    """Newest first: what was written to the target, or handed to KEDA for it."""
     past = list(before.get("history") or ())
-    done = turn.actuation is not None and turn.actuation.outcome is Outcome.DONE
+    done = turn.actuation is not None and turn.actuation.outcome in (Outcome.DONE, Outcome.HANDED)
     if done and turn.decision is not None and isinstance(turn.decision.verdict, Act):
         order, reason = turn.decision.verdict.order, turn.decision.reason
         told = {"time": when(turn.at), "from": order.before, "to": order.after}
+        # KEDA takes its time, and is told the same until it has done it.
+        if past and turn.actuation is not None and turn.actuation.outcome is Outcome.HANDED:
+            past = past[1:] if (past[0].get("from"), past[0].get("to")) == (order.before, order.after) else past
         past = [told | {"reason": reason.code.value, "message": shortened(reason.text)}, *past]
     return past[:HISTORY_LIMIT]
 

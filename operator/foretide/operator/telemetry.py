@@ -7,6 +7,7 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from foretide.operator.actuate import Outcome
 from foretide.operator.forecast_telemetry import ForecastTelemetry
 from foretide.operator.seams import Key
 from foretide.operator.status import Turn
@@ -42,6 +43,7 @@ class Telemetry:
         self.rejected = counter("metrics_rejected_total", "Metric answers that were not fresh, by trust", ["why"])
         self.divergence = counter("watch_divergence_total", "Resources that the relist found changed unseen")
         self.writes = counter("scale_write_total", "Writes to /scale", ["result"])
+        self.keda_answers = counter("keda_answer_total", "Answers to KEDA: ok, or a gRPC status", ["code"])
         self.status_writes = counter("status_write_total", "Writes of a status", ["result"])
         self.is_leader = gauge("lease_is_leader", "1 while this process leads")
         self.age = gauge("age_seconds", "Age of the last sign of life", ["of"])
@@ -59,7 +61,7 @@ class Telemetry:
         verdict = "act" if isinstance(decision.verdict, Act) else "hold"
         self.decisions.labels(verdict, decision.reason.code.value).inc()
         self.decision_at.labels(*_labels(key)).set(decision.at)
-        if turn.actuation is not None:
+        if turn.actuation is not None and turn.actuation.outcome is not Outcome.HANDED:
             self.writes.labels(turn.actuation.outcome.value).inc()
         pool = evidence.pool
         counts = {"current": pool.desired, "ready": pool.ready, "starting": pool.starting, "desired": decision.desired}

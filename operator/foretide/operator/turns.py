@@ -10,13 +10,14 @@ from foretide.operator.ahead import Ahead
 from foretide.operator.look import Look, Looker, Unresolved
 from foretide.operator.reading import Reading
 from foretide.operator.registry import Entry
-from foretide.operator.resource import Resource
+from foretide.operator.resource import BY_KEDA, Resource
 from foretide.operator.service import Services
 from foretide.operator.settings import Settings
 from foretide.operator.signals import PodSeries
 from foretide.operator.status import Turn
 from foretide.operator.target import Target
 from foretide.policies.flow import Act, Decision, Trust
+from foretide.policies.memory import remember_scale
 from foretide.policies.turn import Sight, plan_turn, question_of, relief_turn
 from foretide.policies.victims import victims
 
@@ -63,6 +64,7 @@ class Turner:
         found = await self._looker.look(entry.resource)
         if isinstance(found, Unresolved) or target.busy:
             return None
+        noticed(target, found, entry.resource, now=now)
         target.look = found
         return self._relief(entry, target, found, series, now)
 
@@ -70,6 +72,7 @@ class Turner:
         found = await self._looker.look(resource)
         if isinstance(found, Unresolved):
             return Turn(entry, now, found)
+        noticed(target, found, resource, now=now)
         target.saw(found, now=now, keep_s=self._reading.window_s(resource.source))
         if not target.past_read and series.trust in (Trust.FRESH, Trust.PARTIAL):
             past = await self._reading.past(resource, now=now)
@@ -124,6 +127,16 @@ class Turner:
             service=target.service,
             cold_start=target.starts.cold_start(),
         )
+
+
+def noticed(target: Target, found: Look, resource: Resource, *, now: float) -> None:
+    """Under KEDA nobody tells us that an order was carried out: a count that has moved since our last look was one.
+
+    The rates of `behavior` count such moves as they count our own writes elsewhere.
+    """
+    before = target.look.scale.replicas if target.look is not None else found.scale.replicas
+    if resource.actuation == BY_KEDA and before != found.scale.replicas:
+        target.memory = remember_scale(target.memory, at=now, before=before, after=found.scale.replicas)
 
 
 def marks_of(decision: Decision, found: Look, series: PodSeries, resource: Resource) -> Marks | None:

@@ -102,3 +102,30 @@ def test_without_any_go_the_ways_out_are_named(tmp_path: Path, monkeypatch: pyte
     said = str(refused.value)
     assert "install Go 1.26 or newer, or set KUBEBUILDER_ASSETS" in said
     assert "\n" not in said
+
+
+def test_an_extra_is_built_on_request_alone_under_names_that_say_whose_it_is(tmp_path: Path, builds: list[str]) -> None:
+    keda = binaries.EXTRAS["keda"]
+    found = programs((*binaries.EVERYTHING, *keda.programs), build=True, environment={"FORETIDE_CACHE": str(tmp_path)})
+    assert builds[-1] == "keda"
+    assert {"keda-operator", "keda-adapter"} <= set(found)
+    assert not set(keda.programs) & {*binaries.PROGRAMS, *binaries.EVERYTHING}
+
+
+def test_what_lies_beside_the_programs_is_kept_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a Go that writes empty programs under the names of their packages, and has one module."""
+    module = tmp_path / "module" / "config" / "crd" / "bases"
+    program(module, "one.yaml")
+    module.chmod(0o555)
+    go = program(tmp_path / "bin", "go")
+    go.write_text(
+        f'#!/bin/sh\nif [ "$1" = list ]; then echo {tmp_path / "module"}; exit; fi\n'
+        'while [ "$1" != -o ]; do shift; done\n'
+        'for name in operator adapter; do : > "$2$name"; chmod +x "$2$name"; done\n'
+    )
+    monkeypatch.setattr(binaries, "_go", lambda _: go)
+    names = binaries.EXTRAS["keda"].programs
+    found = programs(names, build=True, environment={"FORETIDE_CACHE": str(tmp_path / "cache")})
+    home = found["keda-operator"].parent
+    assert sorted(path.name for path in home.iterdir()) == ["bases", "keda-adapter", "keda-operator"]
+    assert [path.name for path in (home / "bases").iterdir()] == ["one.yaml"]

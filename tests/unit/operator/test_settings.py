@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from foretide.operator.settings import BadSettings, LeaseSettings, Settings, SourceSettings
+from foretide.operator.settings import BadSettings, KedaSettings, LeaseSettings, Settings, SourceSettings
 
 SOURCE = SourceSettings("default", "https://prometheus.monitoring:9090/prom")
 
@@ -35,6 +35,7 @@ def test_an_address_that_is_no_plain_http_address_is_refused(address: str) -> No
         {"first_life_s": 15.0},
         {"paths": 8},
         {"step_s": float("inf")},
+        {"plan_s": 200.0, "keda": KedaSettings("x:1")},
     ],
 )
 def test_contradictions_are_refused(changes: dict[str, Any]) -> None:
@@ -52,3 +53,9 @@ def test_a_body_limit_outside_its_bounds_is_refused(body: int) -> None:
 def test_a_lease_that_ends_before_its_renewal_is_refused() -> None:
     with pytest.raises(BadSettings, match="renew deadline"):
         LeaseSettings(duration_s=5.0)
+
+
+@pytest.mark.parametrize("address", ["9091", ":9091", "host:", "host:x", "host:70000", ""])
+def test_an_address_for_keda_without_host_or_port_is_refused(address: str) -> None:
+    with pytest.raises(BadSettings, match=f"^keda: {address}: write HOST:PORT"):
+        KedaSettings(address)

@@ -50,6 +50,8 @@ class Module:
     name: str
     programs: Mapping[str, str]
     linker: str = "-s -w"
+    folder_beside: tuple[str, str] | None = None
+    """A Go module and a folder of it that is kept beside the programs, under the folder's own name."""
 
     @property
     def folder(self) -> Path:
@@ -58,7 +60,8 @@ class Module:
     @property
     def digest(self) -> str:
         """Twelve hexadecimal digits of all that the built programs depend on."""
-        flags = repr((sorted(self.programs.items()), self.linker, sorted(BUILD_SETTINGS.items())))
+        beside = (self.folder_beside,) if self.folder_beside else ()
+        flags = repr((sorted(self.programs.items()), self.linker, sorted(BUILD_SETTINGS.items()), *beside))
         parts = (self.folder / "go.mod").read_bytes(), (self.folder / "go.sum").read_bytes(), flags.encode()
         return sha256(b"\0".join(parts)).hexdigest()[:12]
 
@@ -77,6 +80,14 @@ SHIPPED = (
     Module("prometheus", {"prometheus": "github.com/prometheus/prometheus/cmd/prometheus"}),
     Module("helm", {"helm": "helm.sh/helm/v3/cmd/helm"}, linker=f"-s -w {HELM_KNOWS_ITSELF}"),
 )
+EXTRAS = {
+    "keda": Module(
+        "keda",
+        {f"keda-{name}": f"github.com/kedacore/keda/v2/cmd/{name}" for name in ("operator", "adapter")},
+        folder_beside=("github.com/kedacore/keda/v2", "config/crd/bases"),
+    )
+}
+"""Built on request alone: KEDA takes as long as all the others together."""
 EVERYTHING = tuple(name for module in SHIPPED for name in module.programs)
 TOOLS = ("helm",)
 """What installs the chart. A bed runs without, and does not wait for it to be built."""
@@ -126,7 +137,7 @@ def _found(name: str, *, cache: Path, assets: Path | None) -> Path:
 
 
 def _find(name: str, *, cache: Path, assets: Path | None) -> Path | None:
-    folders = [cache / _home(module) for module in SHIPPED if name in module.programs]
+    folders = [cache / _home(module) for module in (*SHIPPED, *EXTRAS.values()) if name in module.programs]
     for folder in [assets, *folders] if assets else folders:
         if os.access(folder / name, os.X_OK):
             return folder / name
@@ -139,7 +150,7 @@ def _home(module: Module) -> str:
 
 def _modules_behind(names: Iterable[str]) -> list[Module]:
     missing = set(names)
-    return [module for module in SHIPPED if missing & set(module.programs)]
+    return [module for module in (*SHIPPED, *EXTRAS.values()) if missing & set(module.programs)]
 
 
 @contextmanager
@@ -165,18 +176,33 @@ def _build(module: Module, *, cache: Path, watching: Watching) -> None:
         built.mkdir()
         target = f"{built}/" if len(module.programs) > 1 else str(built / next(iter(module.programs)))
         flags = ["-trimpath", "-ldflags", module.linker, "-o", target]
-        done = subprocess.run(
-            [str(go), "build", *flags, *module.programs.values()],
-            cwd=source,
-            env=os.environ | BUILD_SETTINGS,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise _not_built(module, done.stderr)
+        _asked_of_go(module, go, "build", *flags, *module.programs.values(), cwd=source)
+        for name, package in module.programs.items():
+            if len(module.programs) > 1:
+                (built / package.rpartition("/")[2]).rename(built / name)
+        if module.folder_beside:
+            owner, folder = module.folder_beside
+            _copy(
+                Path(_asked_of_go(module, go, "list", "-m", "-f", "{{.Dir}}", owner, cwd=source).strip(), folder), built
+            )
         shutil.rmtree(cache / _home(module), ignore_errors=True)
         built.rename(cache / _home(module))
+
+
+def _copy(folder: Path, place: Path) -> None:
+    """The files of a folder below `place`, without its rights: Go's module cache may not be written."""
+    (place / folder.name).mkdir()
+    for file in folder.iterdir():
+        shutil.copyfile(file, place / folder.name / file.name)
+
+
+def _asked_of_go(module: Module, go: Path, *arguments: str, cwd: Path) -> str:
+    """What Go prints. Raises BinaryMissing."""
+    settings = os.environ | BUILD_SETTINGS
+    done = subprocess.run([str(go), *arguments], cwd=cwd, env=settings, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise _not_built(module, done.stderr)
+    return done.stdout
 
 
 def _not_built(module: Module, said: str) -> BinaryMissing:
