@@ -47,16 +47,19 @@ taken to be evenly spread (reconstructed). Every policy learns from nothing whil
 - Bounds: the same rule with each model's hazards taken from the very trace that it is run on (no policy that sees idle
   times alone does better on average), and an oracle that knows the future.
 
-Constants were chosen on the other half of the functions and on another seed. Between settings cold-started requests are
-interpolated on each policy's lower envelope; "-" where its curve does not reach.
+Constants were chosen on the other half of the functions and on another seed; one of them (how much a single minute's
+hazard is smoothed) a second time, there again, after a first run of this page had shown starts in vain on the generated
+fleet. Between settings cold-started requests are interpolated on each policy's lower envelope; "-" where its curve does
+not reach. A model's first request ever is a cold start for everybody, the oracle too.
 
 ![Cold-started requests against GPU-hours](../images/warm-tiers.png)
 """
 TAIL = """
 ## A tier in between: engines that sleep
 
-The same keeper with a third tier: asleep, 2 s to wake, at a tenth of the GPUs (our figures; measure yours). Seconds of
-waiting of all requests against GPU-hours, at the same worth of a second. `all in` is GPU-hours and waiting at its worth.
+The same keeper with a third tier: asleep, 2 s to wake, at a tenth of the GPUs (our figures; measure yours). Hours of
+waiting of all requests against GPU-hours, at the same worth of a second. `all in` is GPU-hours and waiting at its
+worth.
 
 | trace | worth | zero or ready: GPU-hours, waited | with sleeping: GPU-hours, waited | all in |
 |---|---|---|---|---|
@@ -64,15 +67,15 @@ waiting of all requests against GPU-hours, at the same worth of a second. `all i
 
 ## Cold starts as published
 
-Huawei's platform (EuroSys 2025) published the mean and standard deviation of start times, 3.24 s and 7.10 s (lognormal),
-and of the time between starts, 1.25 s and 3.66 s (Weibull). {count:,} generated starts:
+Huawei's platform (EuroSys 2025) published the mean and standard deviation of start times, 3.24 s and 7.10 s
+(lognormal), and of the time between starts, 1.25 s and 3.66 s (Weibull). {count:,} generated starts:
 
 | | mean | standard deviation | median | p99 |
 |---|---|---|---|---|
 {bursts}
 
-With contention of {contention:.0%} for each start under way (our figure), time taken and number under way correlate with a
-Spearman coefficient of {crowded:.2f} ({alone:.2f} without); published regions lie between -0.1 and 0.7.
+With contention of {contention:.0%} for each start under way (our figure), time taken and number under way correlate with
+a Spearman coefficient of {crowded:.2f} ({alone:.2f} without); published regions lie between -0.1 and 0.7.
 """
 
 
