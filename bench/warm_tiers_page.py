@@ -74,8 +74,8 @@ Huawei's platform (EuroSys 2025) published the mean and standard deviation of st
 |---|---|---|---|---|
 {bursts}
 
-With contention of {contention:.0%} for each start under way (our figure), the time taken and the number under way have a
-Spearman correlation of {crowded:.2f} ({alone:.2f} without); published regions lie between -0.1 and 0.7.
+With contention of {contention:.0%} for each start under way (our figure), the time taken and the number under way have
+a Spearman correlation of {crowded:.2f} ({alone:.2f} without); published regions lie between -0.1 and 0.7.
 """
 
 
