@@ -59,6 +59,7 @@ def test_the_operator_reads_the_stored_resource_as_it_reads_the_written_one(with
 
 EVENT = {"start": "2027-03-01T09:00:00Z", "end": "2027-03-01T10:30:00Z", "expectedDemand": "3x"}
 HOLIDAYS = {"dates": ["2027-12-25"], "expectedDemand": "0.5x"}
+FIVE = dict.fromkeys(("running", "waiting", "finished", "promptTokens", "outputTokens"), "my_metric{}")
 ACCEPTED = [
     {"objective__ttft__percentile": 50},
     {"objective__ttft__percentile": "99.9"},
@@ -68,6 +69,10 @@ ACCEPTED = [
     {"objective__maxViolationProbability": "0.0005"},
     {"objective__costs": {"gpuHour": "2.50", "violation": "0.002"}},
     {"mode": "Paused"},
+    *({"engine": engine} for engine in ("vllm", "sglang", "tgi", "trtllm", "triton", "dynamo")),
+    {"engine": "epp", "metrics": {"gateway": "llama-epp"}},
+    {"metrics": {"queries": {"finished": 'my:requests_total{outcome="ok", way="a.b+"}', "rejected": "lost"}}},
+    {"engine": "custom", "metrics": {"gateway": "envoy", "queries": FIVE}},
     {"pools__0__targetRef": {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet", "name": "x"}},
     {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 60, "selectPolicy": "Disabled"}}},
     {"schedule": [EVENT, EVENT | {"name": "launch", "expectedDemand": "250/s", "confidence": "1"}]},
@@ -115,7 +120,13 @@ REFUSED = [
     ({"pools__0__accelerator": ""}, "spec.pools[0].accelerator", "at least 1 char"),
     ({"pools": []}, "spec.pools", "at least 1 item"),
     ({"mode": "Automatic"}, "spec.mode", '"Recommend", "RaiseOnly", "Auto", "Paused"'),
-    ({"engine": "tgi"}, "spec.engine", "vllm"),
+    ({"engine": "ollama"}, "spec.engine", "vllm"),
+    ({"engine": "epp"}, "spec.metrics.gateway", "like llama-epp"),
+    ({"engine": "tgi", "metrics": {"gateway": "x"}}, "spec.metrics.gateway", "leave the gateway out"),
+    ({"engine": "custom"}, "spec.metrics.queries", "engine custom needs running, waiting, finished"),
+    ({"engine": "custom", "metrics": {"queries": {"running": "a"}}}, "spec.metrics.queries", "needs running, waiting"),
+    ({"metrics": {"queries": {"running": "sum(a)"}}}, "spec.metrics.queries.running", "'sum(a)' is not one metric"),
+    ({"metrics": {"queries": {"running": 'a{b=~"c"}'}}}, "spec.metrics.queries.running", "is not one metric"),
     ({"actuation": "keda"}, "spec.actuation", "scale"),
     ({"behavior": {"scaleUp": {"policies": [{"type": "Pods"}]}}}, "spec.behavior.scaleUp.policies[0]", "Required"),
     ({"schedule": [EVENT | {"expectedDemand": "3"}]}, "spec.schedule[0].expectedDemand", "'3' has no unit"),

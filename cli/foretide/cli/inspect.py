@@ -59,7 +59,7 @@ def status(
 
     found = _asked(listed, kubeconfig, context, namespaces=tuple(namespace or ()))
     if output is not Output.TABLE:
-        _dump([_summary(body) for body in found], output)
+        dump([_summary(body) for body in found], output)
     elif not found:
         typer.echo("no InferenceAutoscalers; write one like docs/examples/inferenceautoscaler.yaml")
     else:
@@ -77,7 +77,7 @@ def explain(
     if output is Output.TABLE:
         typer.echo("\n".join(explained(body)))
     else:
-        _dump(_summary(body), output)
+        dump(_summary(body), output)
 
 
 def fetched(target: str, kubeconfig: Path | None, context: str | None) -> Body:
@@ -194,7 +194,8 @@ def _first(items: Sequence[Body] | None) -> Body:
     return items[0] if items else {}
 
 
-def _dump(value: Any, output: Output) -> None:
+def dump(value: Any, output: Output) -> None:
+    """Prints a value for a program."""
     import yaml
 
     typer.echo(

@@ -15,6 +15,7 @@ from math import floor
 import numpy as np
 
 from foretide.operator.actuate import Outcome
+from foretide.operator.engines.preset import Lens
 from foretide.operator.finish import Finisher
 from foretide.operator.look import Looker
 from foretide.operator.reading import Reading
@@ -148,16 +149,16 @@ class Loop:
         self._due -= ripe
         return ripe
 
-    async def _planned(self, entry: Entry, target: Target, series: dict[str, PodSeries], now: float) -> Turn:
+    async def _planned(self, entry: Entry, target: Target, series: dict[Lens, PodSeries], now: float) -> Turn:
         async with self._at_once:
-            source = series.get(entry.resource.source) if entry.resource else None
+            source = series.get(entry.resource.lens) if entry.resource else None
             return await self._parts.turner.plan(entry, target, source, now=now)
 
-    async def _relieved(self, entry: Entry, target: Target, series: dict[str, PodSeries], now: float) -> Turn | None:
+    async def _relieved(self, entry: Entry, target: Target, series: dict[Lens, PodSeries], now: float) -> Turn | None:
         if entry.resource is None:
             return None
         async with self._at_once:
-            turn = await self._parts.turner.relieve(entry, target, series[entry.resource.source], now=now)
+            turn = await self._parts.turner.relieve(entry, target, series[entry.resource.lens], now=now)
         return await self._finished(turn, target) if turn else None
 
     async def _finished(self, turn: Turn, target: Target) -> Turn:

@@ -57,13 +57,17 @@ def _questions(resource: Resource, scrape_s: float) -> Sequence[tuple[str, bool]
     pool, space = resource.pool, escaped_regex(resource.key.namespace)
     recent = f"[{max(1, ceil(2 * scrape_s))}s]"
     pods = f'namespace=~"{space}",pod=~"{escaped_regex(pool.target.name)}-.+"'
-    engines = f'{{__name__=~"vllm[:_]num_requests_running",{pods}}}'
-    reporting = (f"count(count by (pod) (count_over_time({engines}{recent})))", False)
+    preset = resource.lens.preset
+    names = "|".join(name.replace(":", "[:_]") for name in preset.names(("running",)))
+    engines = f'{{__name__=~"{names}",{pods}}}'
+    counted = (f"count(count by (pod) (count_over_time({engines}{recent})))", False)
+    # A gateway's pods are not the target's.
+    reporting = () if preset.gateway else (counted,)
     if pool.target.kind not in ASKED_FOR:
-        return (reporting,)
+        return reporting
     metric, label = ASKED_FOR[pool.target.kind]
     asked = f'max({metric}{{namespace=~"{space}",{label}=~"{escaped_regex(pool.target.name)}"}})'
-    return ((asked, True), reporting)
+    return ((asked, True), *reporting)
 
 
 def _lay(replicas: Floats, found: Scrape, start: float, step: float) -> None:

@@ -5,11 +5,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from foretide.operator.engines.preset import FURTHER, NEEDED, QUEUE, Lens
 from foretide.operator.look import Look
 from foretide.operator.resource import Resource
 from foretide.operator.seams import MetricsSource, Scrape
 from foretide.operator.settings import Settings
-from foretide.operator.signals import ALIASES, FURTHER, QUEUE, PodSeries, backlog, judged, pod_series, selector, settled
+from foretide.operator.signals import PodSeries, backlog, judged, pod_series, selector, settled
 from foretide.operator.target import Target
 from foretide.policies.demand import demand_history
 from foretide.policies.flow import Backlog, DemandHistory, Trust
@@ -36,13 +37,13 @@ class Reading:
         """How far a plan looks back: enough that a missed plan leaves no gap."""
         return 2 * self._settings.plan_s + 2 * self._settings.step_s + 2 * self.scrape_s(source)
 
-    async def plan(self, resources: Iterable[Resource], *, now: float) -> dict[str, PodSeries]:
-        """Engine counters over the plan's window, by source."""
-        return await self._by_source(resources, now, queue_only=False)
+    async def plan(self, resources: Iterable[Resource], *, now: float) -> dict[Lens, PodSeries]:
+        """Engine counters over the plan's window."""
+        return await self._by_lens(resources, now, queue_only=False)
 
-    async def queues(self, resources: Iterable[Resource], *, now: float) -> dict[str, PodSeries]:
-        """What runs and waits now, by source."""
-        return await self._by_source(resources, now, queue_only=True)
+    async def queues(self, resources: Iterable[Resource], *, now: float) -> dict[Lens, PodSeries]:
+        """What runs and waits now."""
+        return await self._by_lens(resources, now, queue_only=True)
 
     def history(
         self, series: PodSeries, *, resource: Resource, target: Target, look: Look, now: float
@@ -56,10 +57,13 @@ class Reading:
             step=self._settings.step_s,
             scrape_s=self.scrape_s(source),
             previous=target.history,
-            expected_pods=look.reporting_pods(now=now, within_s=DISCOVERY_SCRAPES * self.scrape_s(source)),
+            expected_pods=None
+            if series.preset.gateway
+            else look.reporting_pods(now=now, within_s=DISCOVERY_SCRAPES * self.scrape_s(source)),
         )
-        told = series.lacks(resource.key.namespace, target.pods) if history.trust is Trust.ABSENT else ""
-        history = replace(history, why=told) if told else history
+        if history.trust is Trust.ABSENT:
+            told = series.lacks(resource.key.namespace, target.pods)
+            history = replace(history, why=told or _with_hint(history.why, series))
         return judged(settled(history, until=now - self.scrape_s(source)), series)
 
     def backlog(self, series: PodSeries, *, resource: Resource, look: Look, now: float) -> Backlog:
@@ -77,7 +81,9 @@ class Reading:
         history: DemandHistory | None = None
         # A plain range query would repeat a lost target's last sample for five minutes: missing would read as idle.
         recent = max(1, round(2000 * self.scrape_s(resource.source)))
-        query = f"last_over_time({selector([resource.key.namespace], pods_of=resource.pool.target.name)}[{recent}ms])"
+        lens = resource.lens
+        promql = selector([resource.key.namespace], pods_of=_pods_of(resource), preset=lens.preset, model=lens.model)
+        query = f"last_over_time({promql}[{recent}ms])"
         start, end = now - self._settings.backfill_s, now - step
         while source is not None and start < end:
             until = min(end, start + BACKFILL_CHUNK * step)
@@ -91,7 +97,7 @@ class Reading:
     def _past_chunk(
         self, found: Scrape, resource: Resource, before: DemandHistory | None, start: float, end: float
     ) -> DemandHistory:
-        series = pod_series(found)
+        series = pod_series(found, preset=resource.lens.preset)
         namespace = resource.key.namespace
         return demand_history(
             pods=series.of(namespace, series.matching(namespace, resource.pool.target.name)),
@@ -102,21 +108,34 @@ class Reading:
             previous=before,
         )
 
-    async def _by_source(self, resources: Iterable[Resource], now: float, *, queue_only: bool) -> dict[str, PodSeries]:
-        namespaces: dict[str, set[str]] = defaultdict(set)
+    async def _by_lens(self, resources: Iterable[Resource], now: float, *, queue_only: bool) -> dict[Lens, PodSeries]:
+        namespaces: dict[Lens, set[str]] = defaultdict(set)
         for resource in resources:
-            namespaces[resource.source].add(resource.key.namespace)
+            namespaces[resource.lens].add(resource.key.namespace)
         answers = await asyncio.gather(
-            *(self._one(name, found, now, queue_only=queue_only) for name, found in namespaces.items())
+            *(self._one(lens, found, now, queue_only=queue_only) for lens, found in namespaces.items())
         )
         return dict(zip(namespaces, answers, strict=True))
 
-    async def _one(self, name: str, namespaces: set[str], now: float, *, queue_only: bool) -> PodSeries:
+    async def _one(self, lens: Lens, namespaces: set[str], now: float, *, queue_only: bool) -> PodSeries:
+        name, preset = lens.source, lens.preset
         source = self._sources.get(name)
         if source is None:
             known = ", ".join(sorted(self._sources))
-            return PodSeries({}, Trust.ABSENT, f"metrics.source: {name!r} is not configured; the admin offers: {known}")
+            why = f"metrics.source: {name!r} is not configured; the admin offers: {known}"
+            return PodSeries({}, Trust.ABSENT, why, preset=preset)
         window = 3 * self.scrape_s(name) if queue_only else self.window_s(name)
-        promql = selector(namespaces, words=QUEUE if queue_only else (*ALIASES, *FURTHER))
+        words = QUEUE if queue_only else (*NEEDED, *FURTHER)
+        promql = selector(namespaces, words=words, pods_of=lens.gateway, preset=preset, model=lens.model)
         scrape = await source.query(f"{promql}[{max(1, round(window * 1000))}ms]", at=now)
-        return pod_series(scrape, needed=QUEUE) if queue_only else pod_series(scrape)
+        return pod_series(scrape, needed=QUEUE if queue_only else NEEDED, preset=preset)
+
+
+def _pods_of(resource: Resource) -> str:
+    """Whose pods tell the target's demand: its own, or those of the gateway, if that is named."""
+    return resource.lens.gateway if resource.lens.preset.gateway else resource.pool.target.name
+
+
+def _with_hint(why: str, series: PodSeries) -> str:
+    hint = series.preset.hint if series.trust in (Trust.FRESH, Trust.PARTIAL) else ""
+    return "; ".join(filter(None, (why, hint)))

@@ -11,6 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
+from foretide.operator.engines.preset import Lens, Preset
+from foretide.operator.engines.vllm import VLLM
+from foretide.operator.engines.written import Engine, WrittenMetrics, lacking, preset_of
 from foretide.operator.local_days import WrittenCalendar, holidays
 from foretide.operator.schedule import WrittenEvent, scheduled
 from foretide.operator.seams import Body, Key, TargetRef
@@ -135,10 +138,6 @@ class _Pool(_Written):
         return self
 
 
-class _Metrics(_Written):
-    source: Annotated[str, Field(min_length=1, max_length=63)] = "default"
-
-
 class _ScalingPolicy(_Written):
     type: Literal["Pods", "Percent"]
     value: Annotated[int, Field(ge=1, le=10000)]
@@ -159,14 +158,20 @@ class _Behavior(_Written):
 class _Spec(_Written):
     mode: Mode = Mode.RECOMMEND
     model: Annotated[str, Field(min_length=1, max_length=128)]
-    engine: Literal["vllm"] = "vllm"
+    engine: Engine = "vllm"
     objective: _Objective
     pools: Annotated[list[_Pool], Field(min_length=1, max_length=1)]
-    metrics: _Metrics = _Metrics()
+    metrics: WrittenMetrics = WrittenMetrics()
     behavior: _Behavior = _Behavior()
     schedule: Annotated[list[WrittenEvent], Field(max_length=64)] = []
     calendar: WrittenCalendar = WrittenCalendar()
     actuation: Literal["scale", "keda"] = "scale"
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> "_Spec":
+        if lack := lacking(self.engine, self.metrics):
+            raise ValueError(lack)
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +199,15 @@ class Resource:
     pool: PoolSpec
     spec: TargetSpec
     actuation: str = "scale"
+    preset: Preset = VLLM
+    gateway: str = ""
+    """The workload in front of the engines whose pods tell demand."""
+
+    @property
+    def lens(self) -> Lens:
+        """What is asked of its source."""
+        model = self.model if self.preset.model_label else ""
+        return Lens(self.source, self.preset, self.gateway, model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +250,7 @@ def _worded(found: Any) -> str:
     if found["type"] == "missing":
         return f"{_path(found['loc'])}: missing; it is required"
     value = "" if found["type"] == "value_error" or isinstance(found["input"], Mapping) else f"{found['input']!r}: "
-    return f"{_path(found['loc'])}: {value}{message}"
+    return f"{_path(found['loc'])}: {value}{message}" if found["loc"] else f"spec.{message}"
 
 
 def _path(location: tuple[int | str, ...]) -> str:
@@ -257,6 +271,8 @@ def _resource(body: Body, spec: _Spec) -> Resource:
         created=timestamp(meta.get("creationTimestamp")) or 0.0,
         model=spec.model,
         source=spec.metrics.source,
+        preset=preset_of(spec.engine, spec.metrics),
+        gateway=spec.metrics.gateway or "",
         pool=PoolSpec(
             name=pool.name,
             target=TargetRef(pool.target_ref.api_version, pool.target_ref.kind, pool.target_ref.name),

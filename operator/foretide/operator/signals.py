@@ -1,8 +1,8 @@
 """From a metric source's series to what the policies read: per-pod engine counters, the live backlog, the past.
 
-All targets of a source are read by one query. PromQL is built here from fixed templates; the only parts that vary are
-namespaces and pod names, as escaped label values. vLLM's metric names are understood old and new, and with the colon
-that some pipelines turn into an underscore.
+All targets of a source that share an engine are read by one query. PromQL is built here from fixed templates; the only
+parts that vary are namespaces, pod names and models, as escaped label values, and metric names of an engine's preset.
+Names are understood with the colon that some pipelines turn into an underscore.
 
 What is NOT promised: that labels are true. Whoever controls the scraping can forge them; see the threat model.
 """
@@ -10,33 +10,20 @@ What is NOT promised: that labels are true. Whoever controls the scraping can fo
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 
+from foretide.operator.engines.preset import FURTHER, NEEDED, QUEUE, Labels, Metric, Preset, matches
+from foretide.operator.engines.vllm import VLLM
 from foretide.operator.seams import Scrape, Series
 from foretide.policies.demand import EngineSamples
 from foretide.policies.flow import Backlog, DemandHistory, Floats, Trust, frozen
 
-ALIASES: Mapping[str, tuple[str, ...]] = {
-    "running": ("vllm:num_requests_running",),
-    "waiting": ("vllm:num_requests_waiting", "vllm:num_requests_waiting_by_reason"),
-    "finished": ("vllm:request_success_total", "vllm:e2e_request_latency_seconds_count"),
-    "prompt_tokens": ("vllm:request_prompt_tokens_sum",),
-    "output_tokens": ("vllm:request_generation_tokens_sum",),
-}
-"""Our word -> the engine's names for it, the preferred one first. Without all of them, demand cannot be told."""
-FURTHER: Mapping[str, tuple[str, ...]] = {
-    "gap_s": ("vllm:inter_token_latency_seconds_sum", "vllm:time_per_output_token_seconds_sum"),
-    "gaps": ("vllm:inter_token_latency_seconds_count", "vllm:time_per_output_token_seconds_count"),
-}
-"""Likewise, of what an engine need not tell: without it, its speed is not learned."""
-QUEUE = ("running", "waiting")
-HTTP = "http_requests_total"
-"""What vLLM's API server counts by handler, method and status: the one place where it shows what it turned away."""
-_NAMES = {**ALIASES, **FURTHER}
-_WORD_OF = {name.replace(":", "_"): (word, rank) for word, names in _NAMES.items() for rank, name in enumerate(names)}
-_TURNED_AWAY = ("429", "503", "5xx")
-"""Statuses of requests that were not taken in; vLLM groups all of its 500s."""
+Parts = dict[str, dict[float, float]]
+"""Of one pod: our word -> value by time."""
+Meanings = Mapping[str, tuple[tuple[str, int, Metric], ...]]
+"""A metric's name with underscores -> our words for it, each with the rank of that name and the labels that count."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,43 +35,58 @@ class PodSeries:
     why: str = ""
     lacking: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     """Pods that report something and cannot be read -> the metrics that they lack, by their preferred names."""
+    preset: Preset = VLLM
 
     def of(self, namespace: str, pods: Collection[str]) -> dict[str, EngineSamples]:
-        return {pod: samples for (space, pod), samples in self.pods.items() if space == namespace and pod in pods}
+        """What tells the demand on these pods: themselves, or the gateway in front of them."""
+        told = {pod: samples for (space, pod), samples in self.pods.items() if space == namespace}
+        return {pod: samples for pod, samples in told.items() if self.preset.gateway or pod in pods}
+
+    def replicas(self, namespace: str, pods: Collection[str]) -> dict[str, EngineSamples]:
+        """What each of these pods tells of itself; nothing where only a gateway reports."""
+        return {} if self.preset.gateway else self.of(namespace, pods)
 
     def in_flight(self, namespace: str, pods: Collection[str]) -> dict[str, float]:
         """Requests that each engine had running and waiting at its newest sample."""
-        seen = self.of(namespace, pods)
+        seen = self.replicas(namespace, pods)
         return {pod: float(samples.running[-1] + samples.waiting[-1]) for pod, samples in seen.items()}
 
     def lacks(self, namespace: str, pods: Collection[str]) -> str:
-        """What keeps pods that report something from being read, in words; empty where nothing does."""
-        names = sorted({name for (space, pod), lack in self.lacking.items() if space == namespace and pod in pods
-                        for name in lack})  # fmt: skip
-        return (
-            f"the engines report, but without {', '.join(names)}: demand cannot be told from throughput"
-            if names
-            else ""
-        )
+        """What keeps pods that report something from being read, and the fix, in words; empty where nothing does."""
+        names = sorted({name for (space, pod), lack in self.lacking.items()
+                        if space == namespace and (self.preset.gateway or pod in pods) for name in lack})  # fmt: skip
+        if not names:
+            return ""
+        later = "counters appear with the first finished request" if self.preset.appears_with_use else ""
+        told = f"the engines report, but without {', '.join(names)}: demand cannot be told from throughput"
+        fix = ", or ".join(filter(None, (self.preset.hint, "name others in metrics.queries")))
+        return "; ".join(filter(None, (told, later, fix)))
 
     def matching(self, namespace: str, prefix: str) -> set[str]:
         """Pods of a namespace whose names begin with `prefix-`."""
         return {pod for space, pod in self.pods if space == namespace and pod.startswith(f"{prefix}-")}
 
 
-def selector(namespaces: Collection[str], *, words: Collection[str] = tuple(ALIASES), pods_of: str = "") -> str:
-    """The one series selector for these namespaces; with `pods_of`, only for pods named after that target.
+def selector(
+    namespaces: Collection[str],
+    *,
+    words: Collection[str] = NEEDED,
+    pods_of: str = "",
+    preset: Preset = VLLM,
+    model: str = "",
+) -> str:
+    """The one series selector for these namespaces; with `pods_of`, only for pods named after that workload.
 
-    Where completions are asked for, so is what was turned away.
+    Where completions are asked for, so is what was turned away. With `model`, only what the preset's label for models
+    gives that name, in any case of letters: gateways differ in how they write it.
     """
-    http = (HTTP,) if "finished" in words else ()
-    wanted = (*(name for word in words for name in _NAMES[word]), *http)
-    names = "|".join(name.replace(":", "[:_]") for name in wanted)
+    names = "|".join(name.replace(":", "[:_]") for name in preset.names(words))
     spaces = "|".join(escaped_regex(name) for name in sorted(set(namespaces)))
     pods = f'pod=~"{escaped_regex(pods_of)}-.+"' if pods_of else 'pod!=""'
-    # vLLM's own metrics have no label `method`, and match as well.
-    posts = ',method=~"|POST"' if http else ""
-    return f'{{__name__=~"{names}",namespace=~"{spaces}",{pods}{posts}}}'
+    asked = preset.asked if "finished" in words else ()
+    labels = "".join(f',{label}=~"{pattern}"' for label, pattern in asked)
+    meant = f',{preset.model_label}=~"(?i:{escaped_regex(model)})"' if preset.model_label and model else ""
+    return f'{{__name__=~"{names}",namespace=~"{spaces}",{pods}{labels}{meant}}}'
 
 
 def escaped_regex(text: str) -> str:
@@ -93,19 +95,24 @@ def escaped_regex(text: str) -> str:
     return quoted.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def pod_series(scrape: Scrape, *, needed: Collection[str] = tuple(ALIASES)) -> PodSeries:
+def pod_series(scrape: Scrape, *, needed: Collection[str] = NEEDED, preset: Preset = VLLM) -> PodSeries:
     """Engine counters per pod: the parts of one metric (finished reasons, engines) summed at each scrape."""
-    sums: dict[tuple[str, str], dict[str, dict[float, float]]] = defaultdict(dict)
-    for word, group in _by_word(scrape.series).items():
+    sums: dict[tuple[str, str], Parts] = defaultdict(dict)
+    for word, group in _by_word(scrape.series, preset).items():
         for pod, parts in group.items():
-            sums[pod][word] = _summed(parts)
-    lacking = {pod: tuple(ALIASES[word][0] for word in needed if word not in words) for pod, words in sums.items()}
-    pods = {pod: _samples(words, needed) for pod, words in sums.items() if not lacking[pod]}
+            sums[pod][word] = _summed(parts, preset.copies)
+    if preset.appears_with_use:
+        _count_from_nought(sums.values())
+    lacking = {
+        pod: tuple(preset.preferred(word) for word in needed if word not in words) for pod, words in sums.items()
+    }
+    pods = {pod: _samples(words, needed, preset) for pod, words in sums.items() if not lacking[pod]}
     return PodSeries(
         {pod: samples for pod, samples in pods.items() if len(samples.at)},
         scrape.trust,
         scrape.why,
-        {pod: names for pod, names in lacking.items() if names},
+        {pod: lack for pod, lack in lacking.items() if lack},
+        preset,
     )
 
 
@@ -134,7 +141,8 @@ def backlog(series: PodSeries, *, namespace: str, ready: Collection[str], now: f
     if not sound:
         trust = series.trust if series.trust not in (Trust.FRESH, Trust.PARTIAL) else _missing(seen)
         return Backlog(now, None, None, trust)
-    whole = len(sound) == len(set(ready)) and series.trust is Trust.FRESH
+    expected = len(seen) if series.preset.gateway else len(set(ready))
+    whole = len(sound) == expected and series.trust is Trust.FRESH
     return Backlog(
         at=now,
         waiting=sum(float(samples.waiting[-1]) for samples in sound.values()),
@@ -156,12 +164,13 @@ def _newest_is_sound(samples: EngineSamples, now: float, scrape_s: float) -> boo
     return -15.0 <= age <= 2 * scrape_s and bool(np.isfinite(values).all() and (values >= 0).all())
 
 
-def _by_word(series: Iterable[Series]) -> dict[str, dict[tuple[str, str], list[Series]]]:
+def _by_word(series: Iterable[Series], preset: Preset) -> dict[str, dict[tuple[str, str], list[Series]]]:
     """Series by our word and pod; where a pod offers several names of one word, only the preferred one."""
     ranked: dict[tuple[str, tuple[str, str]], dict[int, list[Series]]] = defaultdict(lambda: defaultdict(list))
+    meant = words_of(preset)
     for one in series:
         pod = (one.labels.get("namespace", ""), one.labels.get("pod", ""))
-        for word, rank, part in _meanings(one):
+        for word, rank, part in meanings(one, meant):
             if all(pod):
                 ranked[word, pod][rank].append(part)
     grouped: dict[str, dict[tuple[str, str], list[Series]]] = defaultdict(dict)
@@ -170,49 +179,88 @@ def _by_word(series: Iterable[Series]) -> dict[str, dict[tuple[str, str], list[S
     return grouped
 
 
-def _meanings(one: Series) -> Iterable[tuple[str, int, Series]]:
+def meanings(one: Series, meant: Meanings) -> Iterable[tuple[str, int, Series]]:
     """Our words for a series, each with the rank of its name and the values that count.
 
     What was turned away, or given up, is zero in the series of all other outcomes: that those are there shows that it
     would be told.
     """
-    if found := _WORD_OF.get(one.metric.replace(":", "_")):
-        yield *found, one
-        if reason := one.labels.get("finished_reason"):
-            yield "aborted", 0, one if reason == "abort" else _nothing(one)
-    elif one.metric == HTTP and one.labels.get("handler", "").startswith("/v1/"):
-        yield "rejected", 0, one if one.labels.get("status") in _TURNED_AWAY else _nothing(one)
+    for word, rank, metric in meant.get(one.metric.replace(":", "_"), ()):
+        if metric.means(one.labels):
+            yield word, rank, one if matches(metric.counts, one.labels) else _nothing(one)
+
+
+@lru_cache(maxsize=256)
+def words_of(preset: Preset) -> Meanings:
+    """What each metric of the preset may mean."""
+    found: dict[str, list[tuple[str, int, Metric]]] = defaultdict(list)
+    for signal in preset.signals:
+        for rank, metric in enumerate(signal.metrics):
+            found[metric.name.replace(":", "_")].append((signal.word, rank, metric))
+    return {name: tuple(meanings) for name, meanings in found.items()}
 
 
 def _nothing(one: Series) -> Series:
     return replace(one, values=frozen(np.zeros(len(one.values))))
 
 
-def _summed(parts: Iterable[Series]) -> dict[float, float]:
-    total: dict[float, float] = defaultdict(float)
+def _summed(parts: Iterable[Series], copies: Collection[str]) -> dict[float, float]:
+    """The sum at each time; of parts that are copies of one another, the largest."""
+    largest: dict[Labels, dict[float, float]] = defaultdict(dict)
     for part in parts:
+        kept = tuple(sorted((label, value) for label, value in part.labels.items() if label not in copies))
+        told = largest[kept]
         for at, value in zip(part.at.tolist(), part.values.tolist(), strict=True):
+            told[at] = max(told[at], value) if at in told else value
+    total: dict[float, float] = defaultdict(float)
+    for told in largest.values():
+        for at, value in told.items():
             total[at] += value
     return total
 
 
-def _samples(words: Mapping[str, Mapping[float, float]], needed: Collection[str]) -> EngineSamples:
+def _count_from_nought(pods: Collection[Parts]) -> None:
+    """Adds the zeros of counters that are exposed from their first count on.
+
+    A pod that shows its queue and not yet a counter has counted nothing, if only another pod shows that the engine has
+    that counter at all.
+    """
+    counters = {word for words in pods for word in words} - {*QUEUE, "held"}
+    for words in pods:
+        scraped = words.get("running", {})
+        for word in counters & {*words, *NEEDED}:
+            first = min(words.get(word, {}), default=np.inf)
+            words[word] = {at: 0.0 for at in scraped if at < first} | words.get(word, {})
+
+
+def _samples(words: Mapping[str, Mapping[float, float]], needed: Collection[str], preset: Preset) -> EngineSamples:
     """One row per scrape that has every needed metric.
 
     An unsound row becomes a gap, unless it is the newest: that one stays and decides the trust.
     """
     shared = sorted(set.intersection(*(set(words[word]) for word in needed)))
-    table = np.array([[words[word].get(at, np.nan) if word in words else 0.0 for word in ALIASES] for at in shared])
+    table = np.array([[words[word].get(at, np.nan) if word in words else 0.0 for word in NEEDED] for at in shared])
     at = np.array(shared)
     if len(at):
         keep = np.isfinite(table).all(axis=1) & (table >= 0).all(axis=1)
         keep[-1] = True
         at, table = at[keep], table[keep]
-    columns: dict[str, Floats] = {
-        word: frozen(table[:, i]) if len(at) else frozen(at) for i, word in enumerate(ALIASES)
-    }
+    columns: dict[str, Floats] = {word: frozen(table[:, i]) if len(at) else frozen(at) for i, word in enumerate(NEEDED)}
+    columns |= _queue(columns["running"], columns["waiting"], at, words, preset)
     further = {word: _at(at, words[word]) for word in ("rejected", "aborted", *FURTHER) if word in words and len(at)}
     return EngineSamples(at=frozen(at), **columns, **further)
+
+
+def _queue(
+    running: Floats, waiting: Floats, at: Floats, words: Mapping[str, Mapping[float, float]], preset: Preset
+) -> dict[str, Floats]:
+    """What runs and what waits, told apart; what a gateway still holds waits as well."""
+    if preset.running_holds_waiting:
+        running = np.maximum(running - waiting, 0.0)
+    if held := words.get("held"):
+        # A queue that is empty may have no series.
+        waiting = waiting + np.array([held.get(time, 0.0) for time in at.tolist()])
+    return {"running": frozen(running), "waiting": frozen(waiting)}
 
 
 def _at(at: Floats, found: Mapping[float, float]) -> Floats:

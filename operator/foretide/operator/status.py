@@ -157,8 +157,8 @@ def _metrics(turn: Turn) -> Condition | None:
     history = turn.evidence.history
     if history.trust is Trust.FRESH:
         return _fresh(turn.evidence)
-    # a source that is not there or does not answer has said so, with its own fix
-    silent = history.trust is Trust.ABSENT and "source" not in history.why
+    # a source that does not answer has said so, with its own fix, and so have engines that say too little
+    silent = history.trust is Trust.ABSENT and not any(word in history.why for word in ("source", "metrics.queries"))
     fix = "; check that the source scrapes the pods with labels namespace and pod" if silent else ""
     message = f"{history.why}{fix}; until then replicas may only rise"
     return Condition("MetricsAvailable", False, f"Metrics{history.trust.value}", message)

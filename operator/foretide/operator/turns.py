@@ -81,7 +81,7 @@ class Turner:
         changes = target.paced.speed.changes
         target.service = target.paced.learn(
             self._services.of(resource, target.history),
-            series.of(resource.key.namespace, found.ready_pods()),
+            series.replicas(resource.key.namespace, found.ready_pods()),
             hardware=(resource.model, resource.pool.accelerator, resource.pool.gpus_per_replica),
         )
         spec, rhythm, sight = resource.spec, self._settings.rhythm, self._sight(resource, target, found, series, now)
@@ -140,9 +140,11 @@ def noticed(target: Target, found: Look, resource: Resource, *, now: float) -> N
 
 
 def marks_of(decision: Decision, found: Look, series: PodSeries, resource: Resource) -> Marks | None:
-    """Which pods may go, where the count is to fall; None where it does not, or where somebody else says which."""
+    """Which pods may go, where the count is to fall; None where it does not, or where it is not ours to say which."""
     verdict = decision.verdict
     if not isinstance(verdict, Act) or verdict.order.after >= verdict.order.before:
+        return None
+    if series.preset.gateway:
         return None
     present = [replica for replica in found.replicas if not replica.terminating]
     if any(replica.deletion_cost not in ("", CHEAP) for replica in present):

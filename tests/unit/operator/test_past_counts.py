@@ -36,15 +36,15 @@ class Answers:
         return Scrape(series, self.trust)
 
 
-def target(kind: str = "Deployment") -> Resource:
+def target(kind: str = "Deployment", engine: str = "vllm") -> Resource:
     pools = [{"targetRef": {"name": "llama", "kind": kind}, "accelerator": "H100", "maxReplicas": 20}]
-    parsed = parse(resource(pools=pools)).resource
+    parsed = parse(resource(pools=pools, engine=engine)).resource
     assert parsed is not None
     return parsed
 
 
-async def counts(source: Answers, kind: str = "Deployment", *, rows: int = 4) -> PastCounts:
-    return await past_counts(source, target(kind), start=100.0, rows=rows, step=10.0, scrape_s=15.0)
+async def counts(source: Answers, kind: str = "Deployment", *, rows: int = 4, engine: str = "vllm") -> PastCounts:
+    return await past_counts(source, target(kind, engine), start=100.0, rows=rows, step=10.0, scrape_s=15.0)
 
 
 async def test_what_was_asked_for_comes_before_what_reported() -> None:
@@ -68,6 +68,16 @@ async def test_a_kind_that_kube_state_metrics_does_not_know_is_counted_by_its_en
     source = Answers({"count(": {100.0: 1}})
     assert not (await counts(source, "LeaderWorkerSet")).ordered
     assert len(source.asked) == 1
+
+
+async def test_engines_are_counted_by_their_own_names_and_never_by_the_pods_of_a_gateway() -> None:
+    source = Answers({"count(": {100.0: 2}})
+    assert (await counts(source, engine="sglang")).replicas[0] == 2
+    assert "sglang[:_]num_running_reqs" in source.asked[-1]
+    behind = Answers({"count(": {100.0: 2}})
+    for kind in ("Deployment", "LeaderWorkerSet"):
+        assert np.isnan((await counts(behind, kind, engine="dynamo")).replicas).all()
+    assert [asked for asked in behind.asked if asked.startswith("count(")] == []
 
 
 async def test_a_source_that_fails_or_knows_nothing_gives_no_count() -> None:

@@ -8,8 +8,9 @@ from given import history
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foretide.operator.engines.preset import FURTHER, NEEDED, QUEUE
 from foretide.operator.seams import Scrape, Series
-from foretide.operator.signals import ALIASES, FURTHER, QUEUE, backlog, escaped_regex, pod_series, selector, settled
+from foretide.operator.signals import backlog, escaped_regex, pod_series, selector, settled
 from foretide.policies.demand import EngineSamples
 from foretide.policies.flow import Trust, frozen
 
@@ -207,5 +208,5 @@ def test_token_gaps_are_read_under_their_new_and_old_names_and_need_not_be_there
     assert told.gaps is not None
     assert (told.gap_s[-1], told.gaps[-1]) == (6.0, 300.0)
     assert read().gap_s is None
-    assert "inter_token_latency_seconds_sum" in selector({"prod"}, words=(*ALIASES, *FURTHER))
+    assert "inter_token_latency_seconds_sum" in selector({"prod"}, words=(*NEEDED, *FURTHER))
     assert "inter_token_latency_seconds_sum" not in selector({"prod"}), "the past asks for demand only"
