@@ -44,8 +44,8 @@ taken to be evenly spread (reconstructed). Every policy learns from nothing whil
   range from 5 minutes to 4 hours. `greedy-dual` (FaaSCache, ASPLOS 2021) with 5 to 300 slots.
 - `Foretide`: the hazard of each model's idle gaps, borrowed from the fleet where there are few, and the cheapest plan
   for it; one knob, what a second of waiting is worth, from 0.3 to 64 GPU-seconds.
-- Bounds: the same rule with each model's hazards taken from the very trace that it is run on (no policy that sees idle
-  times alone does better on average), and an oracle that knows the future.
+- Bounds: the same rule with each model's hazards taken from the very trace that it is run on (what it would do if it
+  had nothing to learn), and an oracle that knows the future.
 
 Constants were chosen on the other half of the functions and on another seed; one of them (how much a single minute's
 hazard is smoothed) a second time, there again, after a first run of this page had shown starts in vain on the generated
@@ -208,7 +208,7 @@ def plot(found: dict[str, dict[str, dict[float, Cell]]], path: Path) -> None:
             for policy, (colour, style) in STYLES.items():
                 points = [(hours(one), max(0.5, one["cold_requests"])) for one in curves[policy].values()]
                 axes.plot(*zip(*points, strict=True), style, color=colour, label=name_of(policy), ms=4, lw=1.2)
-            axes.set(title=trace, xlabel="GPU-hours", yscale="log", xscale="log")
+            axes.set(title=trace, xlabel="GPU-hours", yscale="log")
             axes.grid(alpha=0.25)
         figure.axes[0].set_ylabel("cold-started requests")
         figure.axes[0].legend(fontsize=7)
