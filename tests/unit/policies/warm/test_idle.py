@@ -36,7 +36,7 @@ def test_a_timer_is_a_peak_at_its_period() -> None:
     fleet = gaps(np.random.default_rng(2).geometric(0.02, size=1000).tolist())
     found = hazard(gaps([30] * 48), fleet=fleet)[0]
     assert found.argmax() == 29
-    assert found[29] > 0.7
+    assert found[29] > 0.5
     assert found[:29].max() < 0.05
 
 
