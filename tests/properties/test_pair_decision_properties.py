@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from foretide.policies.behavior import HPA_DEFAULT
 from foretide.policies.flow import (
     Act,
+    Backlog,
     Behavior,
     Memory,
     Mode,
@@ -27,6 +28,7 @@ from foretide.policies.pair.setting import PairDecision, PairEvidence, Prices, R
 AT_ONCE = ScalingRules(0.0, (ScalingPolicy("Pods", 100, 15.0),))
 SLOWLY = ScalingRules(0.0, (ScalingPolicy("Pods", 1, 15.0),))
 FREE = Behavior(up=AT_ONCE, down=AT_ONCE)
+QUIET = Backlog(NOW, 0.0, 0.0, Trust.FRESH)
 counts = st.integers(0, 12)
 rates = st.floats(0.0, 120.0)
 ratios = st.sampled_from([Ratio(), Ratio(0.5, 3.0)])
@@ -34,7 +36,7 @@ ratios = st.sampled_from([Ratio(), Ratio(0.5, 3.0)])
 
 def asked(prefill: int, decode: int, *rates: float, least: int = 0, **changes: object) -> PairEvidence:
     """Prefill carries 10 requests/s a replica; decode 20, in 200 output tokens each."""
-    found = {"behavior": FREE, "history": history(*[0.0] * 20)} | changes
+    found = {"behavior": FREE, "history": history(*[0.0] * 20), "backlog": QUIET} | changes
     first = evidence(
         forecast=forecast(*rates),
         pool=pool(prefill, name="prefill", min_replicas=least, max_replicas=20),
@@ -126,3 +128,10 @@ def test_only_mode_auto_acts(prefill: int, decode: int, rate: float) -> None:
         decision = plan_pair(asked(prefill, decode, rate, mode=mode))
         assert not isinstance(decision.prefill.verdict, Act)
         assert not isinstance(decision.decode.verdict, Act)
+
+
+@pytest.mark.parametrize("backlog", [None, replace(QUIET, running=1.0), replace(QUIET, trust=Trust.PARTIAL)])
+def test_a_pair_that_is_in_use_or_cannot_be_read_keeps_its_last_replicas(backlog: Backlog | None) -> None:
+    assert after(plan_pair(asked(3, 2, 0.0))) == (0, 0)
+    kept = plan_pair(asked(3, 2, 0.0, backlog=backlog))
+    assert min(after(kept)) > 0
