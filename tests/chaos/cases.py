@@ -34,9 +34,9 @@ class Wish(StrEnum):
     """What the operator wants to do while the fault lasts, and must not, cannot, or still does."""
 
     LOWER = "lower"
-    """Far too many replicas stand, and nothing but the first life keeps them as the fault begins."""
+    """Far too many replicas stand; only mode Recommend keeps them, and goes as the fault is on."""
     RAISE = "raise"
-    """Demand grows as the fault begins."""
+    """Somebody takes most replicas away as the fault begins."""
     OBEY = "obey"
     """The owner asks for a higher minimum while the fault lasts."""
 
@@ -50,10 +50,12 @@ class Fault:
     expected: str
     begin: Callable[[Rig], None]
     end: Callable[[Rig], None]
-    lasts_s: float = 20.0
+    lasts_s: float | None = None
     blind: bool = False
     """Metrics are missing, stale or lying: nothing at all may be lowered."""
     quick: bool = False
+    early: bool = False
+    """The wish stands before the fault begins, since nothing can be told to the cluster afterwards."""
     operators: int = 1
 
 
@@ -112,7 +114,7 @@ API = (
     api("64 MiB bodies", "-", doing(floods)),
     api("slow drip", "20", doing(drips())),
     api("2 s late", "20", doing(delays(2.0))),
-    api("leases 12 s late", "5", doing(delays(12.0), to=LEASES)),
+    api("leases 12 s late", "5", doing(delays(12.0), to=LEASES), lasts_s=15.0),
     api("LIST 500", "10", doing(answers(500), to=LIST), wish=Wish.OBEY, expected=RELISTED),
     api("WATCH 500", "11", doing(answers(500), to=WATCHES), wish=Wish.OBEY, expected=RELISTED),
     api(
@@ -182,8 +184,8 @@ PROCESSES = (
     Fault("operator: wall clock +1 h", "6", Wish.LOWER, NO_MOVE, deeds.hour(1), deeds.hour(0), blind=True),
     Fault("operator: wall clock -1 h", "6", Wish.LOWER, NO_MOVE, deeds.hour(-1), deeds.hour(0), blind=True),
     Fault("API server: token expired, a new one in its file", "23", Wish.RAISE, LATER, deeds.expire, deeds.renew),
-    Fault("API server: SIGSTOP", "8", Wish.RAISE, LATER, deeds.stop_api, deeds.continue_api),
-    Fault("etcd: SIGSTOP", "9", Wish.RAISE, LATER, deeds.stop_etcd, deeds.continue_etcd),
+    Fault("API server: SIGSTOP", "8", Wish.RAISE, LATER, deeds.stop_api, deeds.continue_api, early=True),
+    Fault("etcd: SIGSTOP", "9", Wish.RAISE, LATER, deeds.stop_etcd, deeds.continue_etcd, early=True),
     Fault(
         "Prometheus: stopped, back with a hole",
         "24",
@@ -203,4 +205,4 @@ PROCESSES = (
         blind=True,
     ),
 )
-FAULTS = (NONE, *API, *METRICS, *PROCESSES)
+FAULTS = (NONE, *PROCESSES, *API, *METRICS)

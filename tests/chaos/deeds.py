@@ -18,7 +18,7 @@ def kill(rig: Rig) -> None:
 
 
 def leader(rig: Rig) -> Operator:
-    """The first operator was the only one until it led (judge.py)."""
+    """A second one joins when the first has led for long (judge.py)."""
     return rig.operators[0]
 
 

@@ -3,18 +3,18 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from chaos.cases import Fault, Wish
 from chaos.oracle import Write, blind, wrong
-from chaos.rig import FIRST_LIFE_S, LEASE_S, PLAN_S, Rig, rig
+from chaos.rig import PLAN_S, NeverCame, Rig
 
-from foretide.cli.bed.bed import Bed
-
-MANY, SOME, LOW, HIGH, MINIMUM = 12, 6, 1.0, 4.0, 14
-"""Replicas to begin with, requests/s, and the minimum that an owner asks for."""
-BOUND_S = 2 * PLAN_S + LEASE_S
+MANY, SOME, MINIMUM = 16, 3, 20
+"""Far too many replicas for the demand, too few, and the minimum that an owner asks for."""
+LASTS_S, SEES_S = 8.0, 3.0
+"""How long a fault lasts after the wish stands, and how long before it the operator has met the fault."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,9 @@ class Outcome:
     """Changes of the count in the whole run."""
     wrong_downs: int
     blind_downs: int
-    acted_s: float
-    """From the end of the fault to the move that was due; below 0 where it was made while the fault lasted."""
+    acted_s: float | None
+    """From the end of the fault to the move that was due; below 0 where it was made while the fault lasted;
+    None where it was never made."""
     restarts: int
     said: str
     """The reason in the status, late in the fault."""
@@ -41,38 +42,29 @@ class Outcome:
             file.write(json.dumps(asdict(self)) + "\n")
 
 
-def run(bed: Bed, namespace: str, folder: Path, fault: Fault) -> Outcome:
-    """Takes about a minute. Raises AssertionError where the operator never acts."""
-    with rig(bed, namespace, folder, replicas=MANY if fault.wish is Wish.LOWER else SOME, rate=LOW) as made:
+def run(made: Rig, fault: Fault) -> Outcome:
+    """Half a minute where all is well. Raises NeverCame where the operator does not even begin to see."""
+    made.recover()
+    if fault.wish is Wish.LOWER or fault.early:
+        _wished(made, MANY if fault.wish is Wish.LOWER else SOME)
+    while len(made.operators) < fault.operators:
         made.add_operator()
-        made.until(made.has_forecast)
-        while len(made.operators) < fault.operators:
-            made.add_operator()
-        if fault.operators > 1:
-            made.passes(8)
-        return _under(fault, made)
-
-
-def _under(fault: Fault, made: Rig) -> Outcome:
+        made.until(lambda: "Initial authentication has finished" in made.operators[-1].log.read_text())
+    restarts = sum(operator.restarts for operator in made.operators)
+    if fault.early:
+        made.patch(mode="Auto")
     began = time.monotonic()
     fault.begin(made)
-    if fault.wish is Wish.RAISE:
-        made.ask(HIGH)
-    if fault.wish is Wish.OBEY:
-        made.patch(
-            pools=[{"targetRef": {"name": "llama"}, "accelerator": "H100", "maxReplicas": 24, "minReplicas": MINIMUM}]
-        )
-    made.passes(fault.lasts_s)
-    said = _said(made)
+    since = began if fault.early else _wish(fault, made)
+    made.passes(fault.lasts_s or LASTS_S)
+    said = made.said()
     ended = time.monotonic()
     fault.end(made)
-    if fault.blind:
-        made.ask(HIGH)
-    due = _due(fault, made, since=ended if fault.blind else began)
-    made.until(lambda: bool(due()))
-    acted = due()[0].at
-    made.passes(2 * PLAN_S)
-    writes = made.watch.writes()
+    due = _due(fault, made, since=since)
+    with suppress(NeverCame):
+        made.until(lambda: bool(due()))
+        made.passes(PLAN_S)
+    writes = made.watch.writes(since)
     return Outcome(
         fault=fault.name,
         numbers=fault.numbers,
@@ -80,11 +72,39 @@ def _under(fault: Fault, made: Rig) -> Outcome:
         writes=len(writes),
         wrong_downs=len(wrong(writes, made.demand)),
         blind_downs=len(blind(writes, since=began, until=ended)) if fault.blind else 0,
-        acted_s=round(acted - ended, 1),
-        restarts=sum(operator.restarts for operator in made.operators),
+        acted_s=round(due()[0].at - ended, 1) if due() else None,
+        restarts=sum(operator.restarts for operator in made.operators) - restarts,
         said=said,
         **_sleeper(made, since=ended),
     )
+
+
+def _wished(made: Rig, count: int) -> None:
+    """The operator would move, and does not because it is told to recommend only."""
+    made.patch(mode="Recommend")
+    made.scale(count)
+
+    def wishes() -> bool:
+        status = made.status()
+        pool = (status.get("pools") or [{}])[0]
+        told = (status.get("lastDecision") or {}).get("reason")
+        return told == "RecommendOnly" and pool.get("current") == count
+
+    made.until(wishes)
+
+
+def _wish(fault: Fault, made: Rig) -> float:
+    """Lets it want to move while the fault is on; the time from which its moves count."""
+    if fault.wish is Wish.RAISE:
+        made.scale(SOME)
+        return time.monotonic()
+    since = time.monotonic()
+    if fault.wish is Wish.OBEY:
+        made.bound(MINIMUM)
+    if fault.wish is Wish.LOWER:
+        made.passes(SEES_S)
+        made.patch(mode="Auto")
+    return since
 
 
 def _due(fault: Fault, made: Rig, *, since: float) -> Callable[[], list[Write]]:
@@ -92,20 +112,13 @@ def _due(fault: Fault, made: Rig, *, since: float) -> Callable[[], list[Write]]:
 
     def moves() -> list[Write]:
         writes = made.watch.writes(since)
-        if fault.wish is Wish.LOWER and not fault.blind:
+        if fault.wish is Wish.LOWER:
             return [write for write in writes if write.lowers]
         if fault.wish is Wish.OBEY:
             return [write for write in writes if write.after >= MINIMUM]
         return [write for write in writes if write.after > write.before]
 
     return moves
-
-
-def _said(made: Rig) -> str:
-    try:
-        return made.said()
-    except Exception:  # noqa: BLE001 (the API server itself may be what is broken)
-        return "-"
 
 
 def _sleeper(made: Rig, *, since: float) -> dict[str, int | bool]:
@@ -115,6 +128,3 @@ def _sleeper(made: Rig, *, since: float) -> dict[str, int | bool]:
         return {}
     wrote = sleeper.api.asked("PATCH", "/scale", since=since)
     return {"sleeper_wrote": len(wrote), "sleeper_ended": not sleeper.lives}
-
-
-__all__ = ["BOUND_S", "FIRST_LIFE_S", "Outcome", "run"]

@@ -7,7 +7,6 @@ cold-start time needs; one while the operator cannot see is wrong whatever was n
 import http.client
 import json
 import math
-import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -16,8 +15,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from foretide.cli.bed.bed import Bed
-from foretide.cli.bed.processes import LOOPBACK
+from chaos.past import Past
 
 COLD_START_S = 3.0
 """From an order to ready pods, on this bed: a pod starts in one second, seen and ordered within two more."""
@@ -77,11 +75,8 @@ def blind(writes: list[Write], *, since: float, until: float) -> list[Write]:
 class Watch:
     """Records the counts of one Deployment as the API server tells them; goes on after every interruption."""
 
-    def __init__(self, bed: Bed, namespace: str) -> None:
-        pki = bed.folder / "pki"
-        self._tls = ssl.create_default_context(cafile=str(pki / "ca.crt"))
-        self._tls.load_cert_chain(pki / "admin.crt", pki / "admin.key")
-        self._port, self._path = bed.plane.port, f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    def __init__(self, past: Past, namespace: str) -> None:
+        self._past, self._path = past, f"/apis/apps/v1/namespaces/{namespace}/deployments"
         self._counts: list[tuple[float, int]] = []
         self._ended = threading.Event()
         self._version = "0"
@@ -89,6 +84,10 @@ class Watch:
     @property
     def count(self) -> int:
         return self._counts[-1][1]
+
+    def counts(self) -> list[int]:
+        """The last two."""
+        return [count for _, count in self._counts[-2:]]
 
     def writes(self, since: float = 0.0) -> list[Write]:
         found = [Write(at, before, after) for (_, before), (at, after) in pairwise(list(self._counts))]
@@ -104,7 +103,7 @@ class Watch:
         self._ended.set()
 
     def _follow(self) -> None:
-        connection = http.client.HTTPSConnection(LOOPBACK, self._port, context=self._tls, timeout=2)
+        connection = self._past.connection()
         try:
             connection.request("GET", f"{self._path}?watch=true&timeoutSeconds=600&resourceVersion={self._version}")
             with connection.getresponse() as answer:
@@ -122,9 +121,9 @@ class Watch:
 
 
 @contextmanager
-def watching(bed: Bed, namespace: str) -> Iterator[Watch]:
+def watching(past: Past, namespace: str) -> Iterator[Watch]:
     """Returns when the present count is known."""
-    watch = Watch(bed, namespace)
+    watch = Watch(past, namespace)
     thread = threading.Thread(target=watch.run, daemon=True)
     thread.start()
     try:

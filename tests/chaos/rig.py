@@ -1,5 +1,6 @@
 """One operator, or two, behind shims, on one namespace of a bed: what a fault is done to."""
 
+import json
 import os
 import signal
 import ssl
@@ -14,6 +15,7 @@ from typing import Any
 
 import yaml
 from chaos.oracle import Demand, Watch, watching
+from chaos.past import Past
 from chaos.shim import Shim
 from engines import Engines, deployment, engines
 
@@ -22,10 +24,12 @@ from foretide.cli.bed.certificates import Authority
 from foretide.cli.bed.processes import LOOPBACK, free_port
 
 PLAN_S, RELIST_S, FIRST_LIFE_S, LEASE_S = 2, 5, 10, 15
+MAXIMUM = 32
+POOL = {"targetRef": {"name": "llama"}, "accelerator": "H100", "maxReplicas": MAXIMUM}
 FLAGS: dict[str, Any] = {
     "plan-interval": f"{PLAN_S}s",
     "relief-interval": "1s",
-    "step": "2s",
+    "step": "1s",
     "first-life": f"{FIRST_LIFE_S}s",
     "backfill": "2m",
     "relist-interval": f"{RELIST_S}s",
@@ -33,7 +37,9 @@ FLAGS: dict[str, Any] = {
     "cold-start": "2s",
     "cold-start-sigma": "0.1",
 }
-PATIENCE_S = 120.0
+INFA = "/apis/autoscaling.foretide.io/v1alpha1"
+SCRAPE_S = 0.5
+PATIENCE_S = 100.0
 """For what must happen at all; how long it took is recorded, not asserted: the machine may be busy."""
 CLOCK = """\
 import os, time
@@ -47,6 +53,10 @@ def _time():
 time.time = _time
 """
 """A sitecustomize with which the wall clock of a process can be set; its monotonic clock goes on as it does."""
+
+
+class NeverCame(AssertionError):
+    """What was waited for did not happen."""
 
 
 @dataclass
@@ -121,6 +131,7 @@ class Rig:
     folder: Path
     farm: Engines
     watch: Watch
+    past: Past
     stack: ExitStack
     demand: Demand = field(default_factory=Demand)
     operators: list[Operator] = field(default_factory=list)
@@ -136,7 +147,7 @@ class Rig:
         self.demand.becomes(rate)
 
     def status(self) -> dict[str, Any]:
-        return self.bed.get("-n", self.namespace, "infa", "llama").get("status") or {}
+        return self.past.get(f"{INFA}/namespaces/{self.namespace}/inferenceautoscalers/llama").get("status") or {}
 
     def said(self) -> str:
         """Why the operator says that it is not ready, or what it last decided."""
@@ -153,15 +164,39 @@ class Rig:
         while not what():
             for operator in self.operators:
                 operator.tend()
-            assert time.monotonic() < end, f"{self.status()}\n{self.operator.log.read_text()[-4000:]}"
+            if time.monotonic() > end:
+                raise NeverCame(f"{self.status()}\n{self.operator.log.read_text(encoding='utf-8')[-4000:]}")
             time.sleep(every_s)
 
     def passes(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         self.until(lambda: time.monotonic() >= end)
 
+    def recover(self) -> None:
+        """Ends what is left of an earlier fault, and sets the autoscaler to act as usual."""
+        for operator in self.operators[:-1]:
+            operator.end()
+        self.operators, self.tokens = self.operators[-1:], self.tokens[-1:]
+        self.operator.api.be(None)
+        self.operator.prometheus.be(None)
+        self.operator.clock.write_text("0", encoding="utf-8")
+        self.operator.tend()
+        self.patch(mode="Auto")
+        self.bound(1)
+        self.until(self.has_forecast)
+
+    def scale(self, replicas: int) -> None:
+        """By hand, as the oracle sees it too."""
+        self.bed.kubectl("scale", "-n", self.namespace, "deployment/llama", f"--replicas={replicas}")
+        end = time.monotonic() + PATIENCE_S
+        while replicas not in self.watch.counts() and time.monotonic() < end:
+            time.sleep(0.02)
+
+    def bound(self, minimum: int) -> None:
+        self.patch(pools=[POOL | {"minReplicas": minimum}])
+
     def patch(self, **spec: Any) -> None:
-        body = yaml.safe_dump({"spec": spec})
+        body = json.dumps({"spec": spec})
         self.bed.kubectl("patch", "-n", self.namespace, "infa", "llama", "--type=merge", "-p", body)
 
     def add_operator(self) -> Operator:
@@ -176,10 +211,11 @@ class Rig:
         flags = FLAGS | {
             "kubeconfig": _kubeconfig(folder, api.port),
             "source": f"default=http://{LOOPBACK}:{prometheus.port}",
-            "scrape-interval": f"{self.bed.prometheus.scrape_s:g}s",
+            "scrape-interval": "1s",
             "namespace": self.namespace,
             "lease-namespace": self.namespace,
             "cache": folder / "cache",
+            "journal": folder / "journal.jsonl",
         }
         operator = Operator(flags, folder, api, prometheus)
         self.stack.callback(operator.end)
@@ -199,16 +235,37 @@ def rig(bed: Bed, namespace: str, folder: Path, *, replicas: int, rate: float) -
     bed.apply(deployment(replicas=replicas), namespace=namespace)
     bed.apply(autoscaler(), namespace=namespace)
     bed.kubectl("-n", namespace, "rollout", "status", "deployment/llama", "--timeout=60s")
-    with engines(bed, namespace, rate=rate) as farm, watching(bed, namespace) as watch, ExitStack() as stack:
-        made = Rig(bed, namespace, folder, farm, watch, stack)
+    past = Past(bed)
+
+    def pods() -> list[dict[str, Any]]:
+        return past.get(f"/api/v1/namespaces/{namespace}/pods").get("items") or []
+
+    with (
+        _scraping(bed),
+        engines(bed, namespace, rate=rate, pods=pods) as farm,
+        watching(past, namespace) as watch,
+        ExitStack() as stack,
+    ):
+        made = Rig(bed, namespace, folder, farm, watch, past, stack)
         made.ask(rate)
         yield made
     bed.kubectl("delete", "clusterrolebinding", namespace)
 
 
+@contextmanager
+def _scraping(bed: Bed) -> Iterator[None]:
+    """Twice per bin of the grid: a scrape that a busy machine delays leaves no hole then."""
+    before, bed.prometheus.scrape_s = bed.prometheus.scrape_s, SCRAPE_S
+    try:
+        yield
+    finally:
+        bed.prometheus.scrape_s = before
+
+
 def autoscaler() -> dict[str, Any]:
     """For a model that nobody has profiled: nothing is measured, so that nothing else takes the processor."""
-    rules = {"stabilizationWindowSeconds": 2, "policies": [{"type": "Pods", "value": 4, "periodSeconds": 2}]}
+    down = {"stabilizationWindowSeconds": 2, "policies": [{"type": "Pods", "value": 4, "periodSeconds": 2}]}
+    up = {"policies": [{"type": "Pods", "value": MAXIMUM, "periodSeconds": 1}]}
     return {
         "apiVersion": "autoscaling.foretide.io/v1alpha1",
         "kind": "InferenceAutoscaler",
@@ -217,8 +274,8 @@ def autoscaler() -> dict[str, Any]:
             "mode": "Auto",
             "model": "acme/unknown",
             "objective": {"ttft": {"percentile": 99, "threshold": "500ms"}},
-            "pools": [{"targetRef": {"name": "llama"}, "accelerator": "H100", "maxReplicas": 24}],
-            "behavior": {"scaleDown": rules},
+            "pools": [POOL],
+            "behavior": {"scaleDown": down, "scaleUp": up},
         },
     }
 

@@ -93,8 +93,9 @@ class Exchange:
         await self.writer.drain()
 
     def _note(self, data: bytes) -> None:
-        if not self.status and data.startswith(b"HTTP/1."):
-            self.status = int(data.split(maxsplit=2)[1])
+        words = data.split(maxsplit=2)
+        if not self.status and data.startswith(b"HTTP/1.") and len(words) > 1:
+            self.status = int(words[1])
 
 
 Behaviour = Callable[[Exchange], Awaitable[None]]
