@@ -10,16 +10,16 @@ PAGE = Path(__file__).parents[2] / "docs" / "benchmarks" / "chaos.md"
 HEAD = """\
 # Chaos
 
-Written by `make chaos`; do not edit. What the columns mean, which of the forty faults these are and which are not covered:
-[what is broken on purpose](../chaos.md).
+Written by `make chaos`; do not edit. [What is broken on purpose](../chaos.md) tells how a run goes, and which of the
+forty faults are not covered.
 
 **Demand is simulated: scripted engines, {rate:g} requests/s all the time, behind the pods of a real control plane**
-(etcd, API server, controllers and scheduler as processes, KWOK for the kubelets) **and a real Prometheus.** The operator
-is the shipped command; it plans every {plan} s, its Lease lasts {lease} s, its first life {life} s. Wrong scale-downs are
-those to below what the demand of the next cold start needed, and all of them while metrics were missing, stale or lying.
-`acted again` is counted from the end of the fault to the move that was due, median (worst); `at once` is a move while
-the fault still lasted. The bound is two plan intervals and a lease, {bound} s; starting a process counts against it.
-{runs} runs on two cores, shared with other work.
+(etcd, API server, controllers and scheduler as processes, KWOK for the kubelets) **and a real Prometheus.** The
+operator is the shipped command; it plans every {plan} s, its Lease lasts {lease} s, its first life {life} s. Wrong
+scale-downs are those to below what the demand of the next cold start needed, and all of them while metrics were
+missing, stale or lying. `acted again` is counted from the end of the fault to the move that was due, median (worst);
+`at once` is a move while the fault still lasted. The bound is two plan intervals and a lease, {bound} s; starting a
+process counts against it. {runs} runs on two cores, shared with other work.
 
 | fault | no. | expected | observed | runs | wrong scale-downs | acted again, s | within bound |
 |---|---|---|---|---|---|---|---|
