@@ -8,7 +8,7 @@ RUN := $(TEST_ENV)/bin
 # Small matrices by the thousand: threads of a BLAS would only fight each other.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types unit explore train-test bench-env bench-test bed format stubs lock clean help
+.PHONY: demo test lint types unit explore train-test bench-env bench-test bed chaos format stubs lock clean help
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -27,7 +27,7 @@ types: $(TEST_ENV)/ready ## strict types of every room
 	$(RUN)/mypy
 
 unit: $(TEST_ENV)/ready ## unit and property tests
-	$(RUN)/pytest -q -m "not bed and not train and not bench"
+	$(RUN)/pytest -q -m "not bed and not chaos and not train and not bench"
 
 ROUNDS ?= 5
 explore: $(TEST_ENV)/ready ## property tests from other seeds, ROUNDS times over; stops at the first counterexample
@@ -44,6 +44,13 @@ bench-test: $(BENCH_ENV)/ready ## tests of the adapters to those forecasters
 bed: $(TEST_ENV)/ready ## tests on a real control plane, built on first use
 	$(RUN)/foretide dev build
 	$(RUN)/pytest -q -m bed
+
+CHAOS_ROUNDS ?= 1
+chaos: $(TEST_ENV)/ready ## break everything around a real operator, CHAOS_ROUNDS times (half an hour each); writes docs/benchmarks/chaos.md
+	$(RUN)/foretide dev build
+	rm -f out/chaos.jsonl
+	for round in $$(seq $(CHAOS_ROUNDS)); do CHAOS_RESULTS=out/chaos.jsonl $(RUN)/pytest -q -m chaos || failed=1; done; \
+	PYTHONPATH=tests $(RUN)/python tests/chaos/report.py out/chaos.jsonl && exit $${failed:-0}
 
 format: $(TEST_ENV)/ready
 	$(RUN)/ruff check --fix .

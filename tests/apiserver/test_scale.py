@@ -21,6 +21,10 @@ pytestmark = pytest.mark.bed
 LLAMA = TargetRef("apps/v1", "Deployment", "llama")
 
 
+def leads() -> bool:
+    return True
+
+
 @pytest.fixture
 async def cluster(with_crd: Bed) -> AsyncIterator[Kubernetes]:
     async with Kubernetes(from_kubeconfig(with_crd.kubeconfig)) as client:
@@ -79,14 +83,16 @@ async def test_a_write_on_stale_evidence_is_a_conflict_and_changes_nothing(
     assert isinstance(look, Look)
     with_crd.kubectl("scale", "-n", namespace, "deployment/llama", "--replicas=4")
     order = Order("main", 2, 3, look.scale.version)
-    stale = await actuate(cluster, resource=resource, pool=look.pool(resource), order=order)
+    stale = await actuate(cluster, leads=leads, resource=resource, pool=look.pool(resource), order=order)
     assert stale.outcome is Outcome.MOVED
     assert (await cluster.scale(namespace, LLAMA)).replicas == 4
     stand_still(with_crd, namespace)
     again = await looker.look(resource)
     assert isinstance(again, Look)
     fresh = Order("main", 4, 3, again.scale.version)
-    assert (await actuate(cluster, resource=resource, pool=again.pool(resource), order=fresh)).outcome is Outcome.DONE
+    assert (
+        await actuate(cluster, leads=leads, resource=resource, pool=again.pool(resource), order=fresh)
+    ).outcome is Outcome.DONE
     assert (await cluster.scale(namespace, LLAMA)).replicas == 3
 
 
@@ -104,7 +110,7 @@ async def test_the_marked_pods_are_those_that_kubernetes_removes(
     assert len(names) == 4
     order = Order("main", 4, 2, look.scale.version)
     marks = Marks(victims=(names[0], names[2]))
-    done = await actuate(cluster, resource=resource, pool=look.pool(resource), order=order, marks=marks)
+    done = await actuate(cluster, leads=leads, resource=resource, pool=look.pool(resource), order=order, marks=marks)
     assert done.outcome is Outcome.DONE
 
     def left() -> set[str]:

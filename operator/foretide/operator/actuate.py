@@ -5,6 +5,7 @@ answers 409 and nothing is sent again: the caller looks and decides anew.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -46,17 +47,26 @@ class Marks:
 
 
 async def actuate(
-    cluster: Cluster, *, resource: Resource, pool: Pool, order: Order, marks: Marks | None = None
+    cluster: Cluster,
+    *,
+    resource: Resource,
+    pool: Pool,
+    order: Order,
+    leads: Callable[[], bool],
+    marks: Marks | None = None,
 ) -> Actuation:
     """Carries out an order on the pool it was decided for. Never raises, never retries.
 
-    Pods are marked before the count falls. A mark that cannot be set costs its pod nothing but the preference.
+    Pods are marked before the count falls. A mark that cannot be set costs its pod nothing but the preference. Marking
+    takes requests, and so time in which the lead may be lost: `leads` is asked after it, right before the write.
     """
     if refusal := _refusal(resource, pool, order):
         return Actuation(Outcome.REFUSED, refusal)
     target = resource.pool.target
     if marks is not None and order.after < order.before and target.kind in COSTED:
         await _mark(cluster, resource.key.namespace, marks)
+    if not leads():
+        return Actuation(Outcome.REFUSED, f"the lead was lost before {target} could be scaled")
     if resource.actuation == BY_KEDA:
         return Actuation(Outcome.HANDED, f"KEDA is told to scale {target} from {order.before} to {order.after}")
     try:

@@ -60,7 +60,9 @@ class Finisher:
         if not isinstance(verdict, Act) or not evidence.mode.acts or not self._leads():
             return turn
         order = verdict.order
-        actuation = await actuate(self._cluster, resource=resource, pool=evidence.pool, order=order, marks=turn.marks)
+        actuation = await actuate(
+            self._cluster, resource=resource, pool=evidence.pool, order=order, leads=self._leads, marks=turn.marks
+        )
         logger.info("%s: %s", turn.entry.key, actuation.message)
         if actuation.outcome is Outcome.DONE:
             target.memory = remember_scale(target.memory, at=turn.at, before=order.before, after=order.after)

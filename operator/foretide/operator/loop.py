@@ -108,15 +108,16 @@ class Loop:
         return [turn for turn in turns if turn is not None]
 
     async def _plans(self) -> None:
-        due = self._clock.now()
+        # By the monotonic clock: a wall clock that is set back by an hour must not put the next plan an hour away.
+        due = self._clock.monotonic()
         while True:
-            now = self._clock.now()
+            now = self._clock.monotonic()
             if now >= due:
                 self._parts.telemetry.sweep_lag.set(now - due)
                 await self._survived("plan", self.plan_pass())
-                self.swept_at = self._clock.monotonic()
-                due = self._next_plan(self._clock.now())
-            elif keys := self._ripe(now):
+                self.swept_at, wall = self._clock.monotonic(), self._clock.now()
+                due = self.swept_at + self._next_plan(wall) - wall
+            elif keys := self._ripe(self._clock.now()):
                 await self._survived("event", self.plan_pass(keys))
             await self._clock.sleep(TICK_S)
 

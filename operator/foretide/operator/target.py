@@ -84,3 +84,5 @@ class Targets:
         """After a jump of the clock, every target watches a full window again before it may go down."""
         for target in self._targets.values():
             target.memory = Memory(now)
+            # Times of the other clock would keep status and events back until this one has caught up.
+            target.status_at = target.planned_at = float("-inf")

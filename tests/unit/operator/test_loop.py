@@ -1,5 +1,6 @@
 """The shipped loop in virtual time: it scales for a promise, and no fault ever makes it take capacity away."""
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -302,6 +303,32 @@ async def test_a_jump_of_the_clock_starts_the_watched_window_anew() -> None:
     found.clock.skew = 3600.0
     await found.live(8)
     assert found.cluster.writes == []
+
+
+async def test_a_clock_that_is_set_back_puts_off_neither_plan_nor_status() -> None:
+    found = busy(12.0)
+    sleep, plan_pass, began = found.clock.sleep, found.loop.plan_pass, asyncio.Queue[float]()
+
+    async def yielding(seconds: float) -> None:
+        await sleep(seconds)
+        await asyncio.sleep(0)
+
+    async def noted(keys: object = None) -> object:
+        began.put_nowait(found.clock.monotonic())
+        return await plan_pass(keys)  # type: ignore[arg-type]
+
+    found.clock.sleep, found.loop.plan_pass = yielding, noted  # type: ignore[method-assign, assignment]
+    found.clock.skew = 3600.0
+    made_at = found.loop.swept_at
+    running = asyncio.create_task(found.loop.run())
+    while found.loop.swept_at == made_at:  # noqa: ASYNC110 (the loop in virtual time sets no event)
+        await asyncio.sleep(0)
+    found.clock.skew, at = 0.0, found.clock.monotonic()
+    while found.cluster.status_writes < 2:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    running.cancel()
+    began.get_nowait()
+    assert began.get_nowait() - at <= 75.0
 
 
 async def test_every_decision_can_be_decided_again_from_the_journal() -> None:
