@@ -100,7 +100,7 @@ NONE = Fault(
 )
 API = (
     api("500 to all", "10 11", doing(answers(500))),
-    api("503 to all", "10 11", doing(answers(503)), quick=True),
+    api("503 to all", "10 11", doing(answers(503))),
     api("429 to all, Retry-After 5", "17", doing(answers(429, retry_after="5"))),
     api("401 to all", "15", doing(answers(401))),
     api("403 to all", "22", doing(answers(403))),

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from chaos.cases import Fault, Wish
 from chaos.oracle import Write, blind, wrong
-from chaos.rig import PLAN_S, NeverCame, Rig
+from chaos.rig import MAXIMUM, PLAN_S, NeverCame, Rig
 
-MANY, SOME, MINIMUM = 16, 3, 20
-"""Far too many replicas for the demand, too few, and the minimum that an owner asks for."""
+MANY, ENOUGH, SOME, MINIMUM = 16, 10, 3, MAXIMUM + 4
+"""Far too many replicas for the demand, enough, too few, and the minimum that an owner asks for: no demand leads there."""
 LASTS_S, SEES_S = 8.0, 3.0
 """How long a fault lasts after the wish stands, and how long before it the operator has met the fault."""
 
@@ -47,6 +47,9 @@ def run(made: Rig, fault: Fault) -> Outcome:
     made.recover()
     if fault.wish is Wish.LOWER or fault.early:
         _wished(made, MANY if fault.wish is Wish.LOWER else SOME)
+    if fault.wish is Wish.OBEY:
+        # What an earlier run left would keep the new minimum without a move.
+        made.scale(ENOUGH)
     while len(made.operators) < fault.operators:
         made.add_operator()
         made.until(lambda: "Initial authentication has finished" in made.operators[-1].log.read_text())
@@ -100,7 +103,7 @@ def _wish(fault: Fault, made: Rig) -> float:
         return time.monotonic()
     since = time.monotonic()
     if fault.wish is Wish.OBEY:
-        made.bound(MINIMUM)
+        made.bound(MINIMUM, maximum=MINIMUM)
     if fault.wish is Wish.LOWER:
         made.passes(SEES_S)
         made.patch(mode="Auto")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,7 @@ class Rig:
     demand: Demand = field(default_factory=Demand)
     operators: list[Operator] = field(default_factory=list)
     tokens: list[Path] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=count)
 
     @property
     def operator(self) -> Operator:
@@ -192,8 +194,8 @@ class Rig:
         while replicas not in self.watch.counts() and time.monotonic() < end:
             time.sleep(0.02)
 
-    def bound(self, minimum: int) -> None:
-        self.patch(pools=[POOL | {"minReplicas": minimum}])
+    def bound(self, minimum: int, *, maximum: int = MAXIMUM) -> None:
+        self.patch(pools=[POOL | {"minReplicas": minimum, "maxReplicas": maximum}])
 
     def patch(self, **spec: Any) -> None:
         body = json.dumps({"spec": spec})
@@ -201,7 +203,7 @@ class Rig:
 
     def add_operator(self) -> Operator:
         """Starts it behind new shims, as a service account that may do all."""
-        folder = self.folder / f"operator-{len(self.operators)}"
+        folder = self.folder / f"operator-{next(self.numbers)}"
         folder.mkdir()
         api = self.stack.enter_context(_api_shim(self.bed, folder))
         prometheus = self.stack.enter_context(Shim(self.bed.prometheus.port))
