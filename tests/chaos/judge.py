@@ -12,7 +12,7 @@ from chaos.oracle import Write, blind, wrong
 from chaos.rig import MAXIMUM, PLAN_S, NeverCame, Rig
 
 MANY, ENOUGH, SOME, MINIMUM = 16, 10, 3, MAXIMUM + 4
-"""Far too many replicas for the demand, enough, too few; and a minimum that an owner sets and no demand leads to."""
+"""Far too many replicas for the demand, enough, too few, and the minimum of an owner: no demand leads there."""
 LASTS_S, SEES_S = 8.0, 3.0
 """How long a fault lasts after the wish stands, and how long before it the operator has met the fault."""
 
