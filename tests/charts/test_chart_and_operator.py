@@ -67,6 +67,16 @@ def test_every_alert_asks_for_metrics_that_the_operator_has() -> None:
         assert asked <= metric_names(), rule["alert"]
 
 
+def test_every_alert_has_a_runbook_and_names_it() -> None:
+    headings = re.findall(
+        r"^### (\w+)$", (CHART.parents[1] / "docs/troubleshooting.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    rules = [rule for group in ALERTS["groups"] for rule in group["rules"]]
+    assert headings == [rule["alert"] for rule in rules]
+    for rule in rules:
+        assert rule["annotations"]["runbook"] == f"docs/troubleshooting.md#{rule['alert'].lower()}"
+
+
 def test_the_dashboard_shows_metrics_that_the_operator_has_and_all_that_matter() -> None:
     panels = json.loads((CHART / "files" / "dashboard.json").read_text())["panels"]
     shown = {
