@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from foretide.operator.seams import Key
 
 Body = Mapping[str, Any]
-COLUMNS = ("NAMESPACE", "NAME", "TARGET", "MODE", "REPLICAS", "DESIRED", "READY", "RISK", "REASON")
+COLUMNS = ("NAMESPACE", "NAME", "TARGET", "MODE", "REPLICAS", "DESIRED", "READY", "RISK", "REASON", "SHADOW")
 
 
 class Output(StrEnum):
@@ -59,7 +59,7 @@ def status(
 
     found = _asked(listed, kubeconfig, context, namespaces=tuple(namespace or ()))
     if output is not Output.TABLE:
-        dump([_summary(body) for body in found], output)
+        dump([summary(body) for body in found], output)
     elif not found:
         typer.echo("no InferenceAutoscalers; write one like docs/examples/inferenceautoscaler.yaml")
     else:
@@ -77,7 +77,7 @@ def explain(
     if output is Output.TABLE:
         typer.echo("\n".join(explained(body)))
     else:
-        dump(_summary(body), output)
+        dump(summary(body), output)
 
 
 def fetched(target: str, kubeconfig: Path | None, context: str | None) -> Body:
@@ -110,6 +110,7 @@ def explained(body: Body) -> list[str]:
         *_decision_lines(decision, told.get("pools") or ()),
         *_forecast_lines(decision.get("forecast") or {}),
         *(f"  {item['type']}: {item['message']}" for item in conditions.values() if _is_trouble(item)),
+        *_scorecard_lines(told.get("scorecard") or {}),
         *_history_lines(told.get("history") or ()),
     ]
 
@@ -150,6 +151,37 @@ def _forecast_lines(forecast: Body) -> list[str]:
     return [line + score]
 
 
+def _scorecard_lines(card: Body) -> list[str]:
+    """What was compared in two lines: both counts, and what is not known."""
+    if not card:
+        return []
+    hours, left = card.get("hours"), card.get("leftOut") or {}
+    whose = {"what ran": card.get("present") or {}, "Foretide": card.get("foretide") or {}}
+    figures = [
+        f"{who} {one.get('gpuHours')} GPU-h, kept {_share(one.get('promiseKept'))}" for who, one in whose.items()
+    ]
+    causes = ", ".join(
+        f"{why} {left[why]} h" for why in ("missing", "censored", "unwatched") if float(left.get(why, 0))
+    )
+    return [
+        f"  shadow, estimated over {hours} h since {card.get('since')}: {'; '.join(figures)} of windows",
+        f"  left out of it: {_share(left.get('share'))} of the time{f' ({causes})' if causes else ''}",
+    ]
+
+
+def _shadow(card: Body) -> str | None:
+    """GPU-hours that Foretide would have run, against those that ran, and windows kept by both."""
+    ran, would = (card.get(who) or {} for who in ("present", "foretide"))
+    if "promiseKept" not in ran or "promiseKept" not in would or not float(ran["gpuHours"]):
+        return None
+    change = float(would["gpuHours"]) / float(ran["gpuHours"]) - 1
+    return f"{change:+.1%} GPU-h, kept {_share(ran['promiseKept'])} -> {_share(would['promiseKept'])}"
+
+
+def _share(written: str | None) -> str:
+    return "?" if written is None else f"{float(written):.2%}"
+
+
 def _history_lines(history: Sequence[Body]) -> list[str]:
     if not history:
         return []
@@ -166,11 +198,12 @@ def _is_trouble(condition: Body) -> bool:
 
 
 def _row(body: Body) -> tuple[str, ...]:
-    told = _summary(body)
+    told = summary(body)
     return tuple("" if told[name.lower()] is None else str(told[name.lower()]) for name in COLUMNS)
 
 
-def _summary(body: Body) -> dict[str, Any]:
+def summary(body: Body) -> dict[str, Any]:
+    """What a table or a program is told of a resource."""
     meta, spec, told = body["metadata"], body.get("spec") or {}, body.get("status") or {}
     pool = _first(told.get("pools"))
     target = _first(spec.get("pools")).get("targetRef") or {}
@@ -186,6 +219,7 @@ def _summary(body: Body) -> dict[str, Any]:
         "ready": pool.get("ready"),
         "risk": risk,
         "reason": ready.get("reason"),
+        "shadow": _shadow(told.get("scorecard") or {}),
         "status": told,
     }
 

@@ -15,6 +15,7 @@ from foretide.operator.actuate import Actuation, Marks, Outcome
 from foretide.operator.look import Look, Unresolved
 from foretide.operator.registry import Entry
 from foretide.operator.resource import BY_KEDA
+from foretide.operator.scorecards import published
 from foretide.operator.speeds import speed_told
 from foretide.policies.flow import (
     REQUESTS,
@@ -26,6 +27,7 @@ from foretide.policies.flow import (
     ReasonCode,
     Trust,
 )
+from foretide.policies.scorecard import Scorecard
 from foretide.policies.words import explain, how_fast
 
 MESSAGE_LIMIT = 512
@@ -46,6 +48,8 @@ class Turn:
     """Which pods an order that lowers may cost."""
     speed_changed: bool = False
     """Whether this turn found that replicas are no longer as fast as they were."""
+    scorecard: Scorecard | None = None
+    """What was compared until now; None in a mode that compares nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ def status_of(turn: Turn, *, before: Mapping[str, Any]) -> dict[str, Any]:
         status["lastDecision"] = _last_decision(turn.evidence, turn.decision)
     else:
         status |= {name: before[name] for name in ("pools", "lastDecision") if name in before}
+    if (scorecard := published(turn.scorecard, before.get("scorecard"))) is not None:
+        status["scorecard"] = scorecard
     return status
 
 

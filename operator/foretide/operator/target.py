@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from foretide.forecaster.announced import Notebook
+from foretide.operator import scorecards
 from foretide.operator.look import Look
 from foretide.operator.pods import Starts
 from foretide.operator.registry import Entry
@@ -15,6 +16,7 @@ from foretide.operator.seams import Key
 from foretide.operator.settings import Settings
 from foretide.operator.speeds import Paced, remembered
 from foretide.policies.flow import ColdStart, DemandForecast, DemandHistory, Forecaster, Memory, ServiceModel
+from foretide.policies.scorecard import Scorecard
 
 
 @dataclass(slots=True)
@@ -33,6 +35,8 @@ class Target:
     service: ServiceModel | None = None
     paced: Paced = field(default_factory=Paced)
     """How fast its replicas are, as learned."""
+    scorecard: Scorecard | None = None
+    """What the present count and Foretide's own would have cost and kept."""
     look: Look | None = None
     pods: dict[str, float] = field(default_factory=dict)
     """Names of pods of this target -> when each was last there."""
@@ -66,6 +70,7 @@ class Targets:
             prior = ColdStart(self._settings.cold_start_median_s, self._settings.cold_start_sigma)
             target = Target(entry.uid, Memory(now), self._new_forecaster(entry.key), Starts(prior), status=entry.status)
             target.paced.speed = remembered(entry.status)
+            target.scorecard = scorecards.remembered(entry.status)
             target.notebook = Notebook(season_s=self._settings.season_s)
             self._targets[entry.key] = target
         return target

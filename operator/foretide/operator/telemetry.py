@@ -9,9 +9,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from foretide.operator.actuate import Outcome
 from foretide.operator.forecast_telemetry import ForecastTelemetry
+from foretide.operator.scorecards import HOUR_S, left_out
 from foretide.operator.seams import Key
 from foretide.operator.status import Turn
 from foretide.policies.flow import REQUESTS, Act, Trust
+from foretide.policies.scorecard import Scorecard
 
 _TARGET = ("namespace", "name")
 
@@ -37,6 +39,14 @@ class Telemetry:
         self.forecast_skill = gauge("forecast_skill_ratio", "1 - CRPS / CRPS of the last value", _TARGET)
         self.forecast = ForecastTelemetry(gauge)
         self.network_up = gauge("forecast_network_up", "1 while the newest answer of a head was usable", ["head"])
+        self.card_judged = gauge("scorecard_judged_hours", "Hours of windows that the scorecard judged", _TARGET)
+        self.card_gpus = gauge("scorecard_gpu_hours", "GPU-hours in judged windows, estimated", [*_TARGET, "who"])
+        self.card_kept = gauge(
+            "scorecard_promise_kept_ratio",
+            "Share of judged windows that keep the promise, estimated",
+            [*_TARGET, "who"],
+        )
+        self.card_left_out = gauge("scorecard_left_out_ratio", "Share of windows not judged", [*_TARGET, "why"])
         self.blind = gauge("blind_targets", "Targets without fresh metrics")
         self.targets = gauge("targets", "Targets of the last plan")
         self.global_hold = gauge("global_hold", "1 while nothing may go down because too much would")
@@ -72,6 +82,8 @@ class Telemetry:
         if evidence.service.observed:
             self.speed.labels(*_labels(key)).set(evidence.service.speed()[0])
         self._count_forecast(turn)
+        if turn.scorecard is not None:
+            self._count_scorecard(_labels(key), turn.scorecard)
 
     def _count_forecast(self, turn: Turn) -> None:
         if turn.evidence is None or turn.decision is None:
@@ -90,11 +102,21 @@ class Telemetry:
         if forecast is not None:
             self.forecast.count(labels, forecast)
 
+    def _count_scorecard(self, labels: tuple[str, str], card: Scorecard) -> None:
+        total = card.total
+        self.card_judged.labels(*labels).set(total.judged_s / HOUR_S)
+        for who, account in (("present", total.present), ("foretide", total.foretide)):
+            self.card_gpus.labels(*labels, who).set(account.gpu_s / HOUR_S)
+            if (kept := total.kept(account)) is not None:
+                self.card_kept.labels(*labels, who).set(kept)
+        for why, share in left_out(total).items():
+            self.card_left_out.labels(*labels, why).set(share)
+
     def forget(self, key: Key) -> None:
         """Drops the series of a resource that is gone."""
         for gauge in (
             self.decision_at, self.demand, self.censored, self.risk, self.forecast_crps, self.forecast_skill,
-            self.speed,
+            self.speed, self.card_judged, self.card_gpus, self.card_kept, self.card_left_out,
         ):  # fmt: skip
             gauge.remove_by_labels({"namespace": key.namespace, "name": key.name})
         self.replicas.remove_by_labels({"namespace": key.namespace, "name": key.name})

@@ -11,13 +11,15 @@ from foretide.operator.look import Look, Looker, Unresolved
 from foretide.operator.reading import Reading
 from foretide.operator.registry import Entry
 from foretide.operator.resource import BY_KEDA, Resource
+from foretide.operator.scorecards import kept_up
 from foretide.operator.service import Services
 from foretide.operator.settings import Settings
 from foretide.operator.signals import PodSeries
 from foretide.operator.status import Turn
 from foretide.operator.target import Target
-from foretide.policies.flow import Act, Decision, Trust
+from foretide.policies.flow import Act, Decision, Evidence, Trust
 from foretide.policies.memory import remember_scale
+from foretide.policies.scorecard import Scorecard
 from foretide.policies.turn import Sight, plan_turn, question_of, relief_turn
 from foretide.policies.victims import victims
 
@@ -101,7 +103,17 @@ class Turner:
         target.forecast = evidence.forecast
         marks = marks_of(decision, found, series, resource)
         changed = target.paced.speed.changes > changes
-        return Turn(entry, now, found, evidence, decision, marks=marks, speed_changed=changed)
+        scorecard = await self._scored(entry, target, evidence)
+        return Turn(entry, now, found, evidence, decision, marks=marks, speed_changed=changed, scorecard=scorecard)
+
+    async def _scored(self, entry: Entry, target: Target, evidence: Evidence) -> Scorecard | None:
+        """The scorecard to tell. One that fails costs itself, never the turn."""
+        try:
+            target.scorecard = await asyncio.to_thread(kept_up, target.scorecard, evidence)
+        except Exception:
+            logger.exception("%s: the scorecard failed and begins anew", entry.key)
+            target.scorecard = None
+        return target.scorecard if evidence.mode.compares else None
 
     def _relief(self, entry: Entry, target: Target, look: Look, series: PodSeries, now: float) -> Turn | None:
         resource = entry.resource

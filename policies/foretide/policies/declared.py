@@ -120,3 +120,8 @@ class Mode(StrEnum):
     def acts(self) -> bool:
         """Whether replicas may be written at all."""
         return self in (Mode.RAISE_ONLY, Mode.AUTO)
+
+    @property
+    def compares(self) -> bool:
+        """Whether somebody else decides at least part of the count, so that a scorecard tells two counts apart."""
+        return self in (Mode.RECOMMEND, Mode.RAISE_ONLY)

@@ -1,12 +1,13 @@
 """`foretide status` and `foretide explain`: a published status becomes words."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from shell import LLAMA, world
 
-from foretide.cli.inspect import explained, table
+from foretide.cli.inspect import explained, summary, table
 from foretide.cli.main import run
 
 
@@ -48,6 +49,29 @@ def test_a_resource_without_status_says_that_nobody_looked() -> None:
     body = {"metadata": {"namespace": "prod", "name": "x"}, "spec": {}}
     (line,) = explained(body)
     assert line.startswith("prod/x: no operator has looked at it yet; start one with `foretide operator`")
+
+
+async def test_the_scorecard_is_told_in_two_lines_and_one_column() -> None:
+    found = world()
+    found.deploy(replicas=6, mode="Recommend")
+    found.serve(25.0, pods=6)
+    await found.live(60)
+    body = found.cluster.resources[LLAMA] | {"status": found.status()}
+    lines = [line for line in explained(body) if "shadow" in line or "left out" in line]
+    assert len(lines) == 2
+    assert "GPU-h, kept 100.00%; Foretide " in lines[0]
+    assert lines[1] == "  left out of it: 0.00% of the time"
+    assert re.fullmatch(r"-\d\d\.\d% GPU-h, kept 100.00% -> 100.00%", summary(body)["shadow"])
+    assert summary(await published())["shadow"] is None
+
+
+async def test_what_could_not_be_judged_is_told_by_its_cause() -> None:
+    found = world()
+    found.deploy(replicas=6, mode="Recommend")
+    await found.live(30)
+    body = found.cluster.resources[LLAMA] | {"status": found.status()}
+    assert any(line.startswith("  left out of it: 100.00% of the time (missing 0.") for line in explained(body))
+    assert summary(body)["shadow"] is None
 
 
 def test_columns_line_up() -> None:
