@@ -6,16 +6,17 @@ address of a metric source.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from foretide.operator.actuate import Actuation, Marks, Outcome
+from foretide.operator.approvals import pending_told
 from foretide.operator.look import Look, Unresolved
 from foretide.operator.registry import Entry
 from foretide.operator.scorecards import published
 from foretide.operator.speeds import speed_told
+from foretide.operator.times import written_time
 from foretide.policies.flow import (
     REQUESTS,
     Act,
@@ -73,6 +74,8 @@ def status_of(turn: Turn, *, before: Mapping[str, Any]) -> dict[str, Any]:
     if turn.evidence is not None and turn.decision is not None:
         status["pools"] = [_pool(turn.evidence, turn.decision, turn.actuation)]
         status["lastDecision"] = _last_decision(turn.evidence, turn.decision)
+        if turn.decision.pending is not None and not _done(turn.actuation):
+            status["pendingApproval"] = pending_told(turn.decision.pending)
     else:
         status |= {name: before[name] for name in ("pools", "lastDecision") if name in before}
     if (scorecard := published(turn.scorecard, before.get("scorecard"))) is not None:
@@ -86,6 +89,7 @@ def signature(status: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
         status.get("observedGeneration"),
         decision.get("reason"),
+        (status.get("pendingApproval") or {}).get("id"),
         tuple((pool.get("current"), pool.get("desired")) for pool in status.get("pools") or ()),
         tuple((item["type"], item["status"], item["reason"]) for item in status.get("conditions") or ()),
     )
@@ -105,7 +109,7 @@ def patch_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[s
 
 def when(at: float) -> str:
     """Kubernetes' way of writing a time."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return written_time(at)
 
 
 def _conditions(turn: Turn, before: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -229,10 +233,9 @@ def _able(turn: Turn) -> Condition | None:
 
 def _pool(evidence: Evidence, decision: Decision, actuation: Actuation | None) -> dict[str, Any]:
     pool = evidence.pool
-    done = actuation is not None and actuation.outcome is Outcome.DONE
     return {
         "name": pool.name,
-        "current": decision.desired if done else pool.desired,
+        "current": decision.desired if _done(actuation) else pool.desired,
         "desired": decision.desired,
         "ready": pool.ready,
         "starting": pool.starting,
@@ -282,12 +285,15 @@ def _forecast_told(forecast: DemandForecast) -> dict[str, Any]:
 def _history(turn: Turn, before: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Newest first: what was written to the target."""
     past = list(before.get("history") or ())
-    done = turn.actuation is not None and turn.actuation.outcome is Outcome.DONE
-    if done and turn.decision is not None and isinstance(turn.decision.verdict, Act):
+    if _done(turn.actuation) and turn.decision is not None and isinstance(turn.decision.verdict, Act):
         order, reason = turn.decision.verdict.order, turn.decision.reason
         told = {"time": when(turn.at), "from": order.before, "to": order.after}
         past = [told | {"reason": reason.code.value, "message": shortened(reason.text)}, *past]
     return past[:HISTORY_LIMIT]
+
+
+def _done(actuation: Actuation | None) -> bool:
+    return actuation is not None and actuation.outcome is Outcome.DONE
 
 
 def shortened(text: str) -> str:

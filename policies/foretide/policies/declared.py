@@ -102,8 +102,19 @@ class ScheduledEvent:
     """Events of one name teach each other by how much the owner's expectation is usually wrong."""
 
 
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person's word for a published recommendation."""
+
+    written: str
+    replicas: int
+    """-1 where no count could be read."""
+    id: str
+
+
 class Mode(StrEnum):
     RECOMMEND = "Recommend"
+    APPROVE = "Approve"
     RAISE_ONLY = "RaiseOnly"
     AUTO = "Auto"
     PAUSED = "Paused"
@@ -111,9 +122,9 @@ class Mode(StrEnum):
     @property
     def acts(self) -> bool:
         """Whether replicas may be written at all."""
-        return self in (Mode.RAISE_ONLY, Mode.AUTO)
+        return self in (Mode.APPROVE, Mode.RAISE_ONLY, Mode.AUTO)
 
     @property
     def compares(self) -> bool:
         """Whether somebody else decides at least part of the count, so that a scorecard tells two counts apart."""
-        return self in (Mode.RECOMMEND, Mode.RAISE_ONLY)
+        return self in (Mode.RECOMMEND, Mode.APPROVE, Mode.RAISE_ONLY)

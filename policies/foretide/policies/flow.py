@@ -18,6 +18,7 @@ import numpy as np
 from foretide.policies.declared import (
     DEFAULT_SCALE_DOWN,
     DEFAULT_SCALE_UP,
+    Approval,
     Behavior,
     Costs,
     LatencyTarget,
@@ -38,6 +39,7 @@ __all__ = [
     "PROMPT_TOKENS",
     "REQUESTS",
     "Act",
+    "Approval",
     "Backlog",
     "Behavior",
     "CapacityTable",
@@ -57,6 +59,7 @@ __all__ = [
     "Mode",
     "Objective",
     "Order",
+    "Pending",
     "Pool",
     "Proposal",
     "Reading",
@@ -226,6 +229,18 @@ class Memory:
     watching_since: float
     recommendations: tuple[Recommendation, ...] = ()
     events: tuple[ScaleEvent, ...] = ()
+    answered: str = ""
+    """The approval that was last carried out or refused, as written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A recommendation that waits for approval, as published."""
+
+    id: str
+    before: int
+    after: int
+    expires: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +270,8 @@ class Evidence:
     cold_start: ColdStart
     memory: Memory
     rhythm: Rhythm = field(default_factory=Rhythm)
+    pending: Pending | None = None
+    approval: Approval | None = None
 
 
 class ReasonCode(StrEnum):
@@ -282,6 +299,9 @@ class ReasonCode(StrEnum):
     GLOBAL_HOLD = "GlobalHold"
     PAIR_ORDER = "PairOrder"
     """One pool of a pair waits for the other."""
+    AWAITS_APPROVAL = "AwaitsApproval"
+    APPROVED = "Approved"
+    APPROVAL_REFUSED = "ApprovalRefused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +380,8 @@ class Decision:
     desired: int
     """The count we stand for: the order's, or the recommendation in mode Recommend, or the live count."""
     memory: Memory
+    pending: Pending | None = None
+    """What waits for approval."""
 
     @property
     def reason(self) -> Reason:

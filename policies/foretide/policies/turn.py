@@ -8,6 +8,7 @@ from foretide.policies.ahead import planning_horizon
 from foretide.policies.decide import plan, relieve
 from foretide.policies.declared import ScheduledEvent
 from foretide.policies.flow import (
+    Approval,
     Backlog,
     Behavior,
     ColdStart,
@@ -19,6 +20,7 @@ from foretide.policies.flow import (
     Memory,
     Mode,
     Objective,
+    Pending,
     Pool,
     Rhythm,
     ServiceModel,
@@ -36,6 +38,7 @@ class TargetSpec:
     schedule: tuple[ScheduledEvent, ...] = ()
     time_zone: str = "UTC"
     """IANA name of the clock that days of demand follow."""
+    approval: Approval | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +51,8 @@ class Sight:
     backlog: Backlog | None
     service: ServiceModel
     cold_start: ColdStart
+    pending: Pending | None = None
+    """What was last published for approval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,8 @@ def _evidence(
         cold_start=sight.cold_start,
         memory=memory,
         rhythm=rhythm,
+        pending=sight.pending,
+        approval=spec.approval,
     )
 
 
