@@ -124,7 +124,7 @@ REFUSED = [
     ({"pools__0__targetRef__name": "../secrets/x"}, "spec.pools[0].targetRef.name", "should match"),
     ({"pools__0__accelerator": ""}, "spec.pools[0].accelerator", "at least 1 char"),
     ({"pools": []}, "spec.pools", "at least 1 item"),
-    ({"mode": "Automatic"}, "spec.mode", '"Recommend", "RaiseOnly", "Auto", "Paused"'),
+    ({"mode": "Automatic"}, "spec.mode", '"Recommend", "Approve", "RaiseOnly", "Auto", "Paused"'),
     ({"engine": "ollama"}, "spec.engine", "vllm"),
     ({"engine": "epp"}, "spec.metrics.gateway", "like llama-epp"),
     ({"engine": "tgi", "metrics": {"gateway": "x"}}, "spec.metrics.gateway", "leave the gateway out"),

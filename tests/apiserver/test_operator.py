@@ -140,6 +140,38 @@ def test_recommend_publishes_and_never_acts_and_a_pause_is_obeyed(world: Engines
         running.until(lambda: running.replicas() >= 6)
 
 
+def test_approve_waits_for_a_word_refuses_a_wrong_one_and_keeps_a_scorecard(world: Engines, tmp_path: Path) -> None:
+    world.rate = 4.0
+
+    def approve(written: str) -> None:
+        annotation = f"autoscaling.foretide.io/approve={written}"
+        world.bed.kubectl("annotate", "-n", world.namespace, "infa", "llama", "--overwrite", annotation)
+
+    def refusals() -> list[str]:
+        events = json.loads(world.bed.kubectl("get", "-n", world.namespace, "events", "-o", "json"))["items"]
+        return [event["message"] for event in events if event["reason"] == "ApprovalRefused"]
+
+    with operator(world.bed, world.namespace, tmp_path) as running:
+        apply(world, mode="Approve", objective={"ttft": {"threshold": "500ms"}, "window": "10s"})
+        running.until(lambda: running.status().get("pendingApproval", {}).get("to", 0) >= 6)
+        waits = running.status()["pendingApproval"]
+        assert waits["from"] == 2
+        approve(f"{waits['to']}@00000000")
+        running.until(lambda: bool(refusals()))
+        assert running.replicas() == 2
+        running.until(lambda: float(running.status().get("scorecard", {}).get("hours", "0")) > 0)
+        waits = running.status()["pendingApproval"]
+        approve(f"{waits['to']}@{waits['id']}")
+        running.until(lambda: running.replicas() == waits["to"])
+        running.until(lambda: running.status().get("pendingApproval", {}).get("id") != waits["id"])
+        assert len(refusals()) == 1
+        described = world.bed.kubectl("describe", "-n", world.namespace, "infa", "llama")
+        metrics = running.page(running.metrics, "/metrics")[1]
+    for word in ("Scorecard", "Gpu Hours", "Promise Kept", "Left Out", "Unwatched"):
+        assert word in described
+    assert f'foretide_scorecard_gpu_hours{{name="llama",namespace="{world.namespace}",who="foretide"}}' in metrics
+
+
 def test_its_own_metrics_and_health_tell_how_it_is(world: Engines, tmp_path: Path) -> None:
     with operator(world.bed, world.namespace, tmp_path) as running:
         apply(world)

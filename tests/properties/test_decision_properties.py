@@ -12,6 +12,7 @@ from foretide.policies.behavior import HPA_DEFAULT
 from foretide.policies.decide import guard, plan, relieve
 from foretide.policies.flow import (
     Act,
+    Approval,
     Backlog,
     Behavior,
     CapacityTable,
@@ -20,6 +21,8 @@ from foretide.policies.flow import (
     Memory,
     Mode,
     Order,
+    Pending,
+    Pool,
     Reason,
     ReasonCode,
     Recommendation,
@@ -36,7 +39,7 @@ counts = st.integers(min_value=1, max_value=60)
 
 
 @st.composite
-def pools(draw: st.DrawFn) -> object:
+def pools(draw: st.DrawFn) -> Pool:
     low = draw(st.integers(min_value=0, max_value=20))
     return pool(
         draw(st.integers(min_value=0, max_value=80)),
@@ -61,6 +64,20 @@ def memories(draw: st.DrawFn) -> Memory:
     )
 
 
+approvals = st.none() | st.builds(
+    lambda count, name: Approval(f"{count}@{name}", count, name),
+    st.integers(-1, 80),
+    st.sampled_from(["right", "wrong"]),
+)
+
+
+def pendings(desired: int) -> st.SearchStrategy[Pending | None]:
+    """Mostly what a status could have published for this count lately."""
+    before = st.just(desired) | counts
+    expires = st.sampled_from([NOW - 1.0, NOW, NOW + 1.0, NOW + 900.0, NOW + 901.0])
+    return st.none() | st.builds(Pending, st.just("right"), before, counts, expires)
+
+
 @st.composite
 def anything(draw: st.DrawFn) -> Evidence:
     gap = st.one_of(rates, st.just(float("nan")))
@@ -73,11 +90,14 @@ def anything(draw: st.DrawFn) -> Evidence:
     waiting = draw(st.one_of(st.none(), st.floats(min_value=0.0, max_value=1e5)))
     prices = st.floats(min_value=1e-6, max_value=1e3)
     costs = draw(st.one_of(st.none(), st.builds(Costs, prices, prices)))
+    found = draw(pools())
     return evidence(
         mode=draw(st.sampled_from(list(Mode))),
+        pending=draw(pendings(found.desired)),
+        approval=draw(approvals),
         objective=replace(evidence().objective, costs=costs),
         behavior=draw(st.sampled_from([Behavior(), HPA_DEFAULT])),
-        pool=draw(pools()),
+        pool=found,
         history=seen,
         forecast=draw(st.sampled_from([ahead, ahead, ahead, None])),
         backlog=Backlog(NOW, waiting, 1.0, draw(st.sampled_from(list(Trust)))),
@@ -131,8 +151,40 @@ def test_another_writer_or_a_pause_means_no_order(seen: Evidence) -> None:
 def test_only_modes_that_act_order_and_raise_only_never_lowers(seen: Evidence) -> None:
     verdict = plan(seen).verdict
     if isinstance(verdict, Act):
-        assert seen.mode in {Mode.AUTO, Mode.RAISE_ONLY}
-        assert seen.mode is Mode.AUTO or verdict.order.after > verdict.order.before
+        assert seen.mode in {Mode.AUTO, Mode.RAISE_ONLY, Mode.APPROVE}
+        assert seen.mode is not Mode.RAISE_ONLY or verdict.order.after > verdict.order.before
+
+
+@given(anything())
+def test_nothing_is_ordered_without_a_matching_and_unexpired_approval(seen: Evidence) -> None:
+    waits = replace(seen, mode=Mode.APPROVE)
+    for decision in (plan(waits), relieve(waits)):
+        if isinstance(decision.verdict, Act):
+            assert seen.approval is not None
+            assert seen.pending is not None
+            assert seen.approval.id == seen.pending.id
+            assert seen.approval.replicas == decision.verdict.order.after == decision.desired
+            assert NOW < seen.pending.expires <= NOW + 900.0
+            assert seen.pending.before == decision.verdict.order.before == seen.pool.desired
+
+
+@given(anything())
+def test_an_approved_order_goes_no_further_than_the_one_of_mode_auto(seen: Evidence) -> None:
+    approved, alone = plan(replace(seen, mode=Mode.APPROVE)).verdict, plan(replace(seen, mode=Mode.AUTO)).verdict
+    if isinstance(approved, Act):
+        assert isinstance(alone, Act)
+        low, high = sorted((alone.order.before, alone.order.after))
+        assert low <= approved.order.after <= high
+
+
+@given(anything())
+def test_an_approval_is_refused_once_and_a_refused_one_never_acts(seen: Evidence) -> None:
+    waits = replace(seen, mode=Mode.APPROVE)
+    decision = plan(waits)
+    if any(reason.code is ReasonCode.APPROVAL_REFUSED for reason in decision.verdict.reasons):
+        again = plan(replace(waits, memory=replace(waits.memory, answered=decision.memory.answered)))
+        assert not isinstance(again.verdict, Act)
+        assert all(reason.code is not ReasonCode.APPROVAL_REFUSED for reason in again.verdict.reasons)
 
 
 @given(anything())

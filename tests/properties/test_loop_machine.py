@@ -7,14 +7,18 @@ faults are gone, and the count must come to what demand needs.
 
 import asyncio
 import json
+from datetime import datetime
 from math import ceil
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from living import PER_REPLICA, Life
+from shell import LLAMA
 from twins import resource
 
+from foretide.operator.resource import APPROVE
 from foretide.operator.seams import ClusterError
 from foretide.policies.flow import Trust
 
@@ -43,7 +47,7 @@ class Loop(RuleBasedStateMachine):
         self.life = Life(rate, replicas)
         self.watching_since = self.life.now
         self.limits = (1, 20)
-        self.mode = "Auto"
+        self.mode, self.approved = "Auto", ""
 
     @rule(rate=RATES, minutes=st.integers(1, 13))
     def demand_comes(self, rate: float, minutes: int) -> None:
@@ -55,8 +59,9 @@ class Loop(RuleBasedStateMachine):
     def scrapes_stop_or_return(self, missing: bool) -> None:
         self.life.missing = missing
 
-    @rule(lie=st.sampled_from([None, float("nan"), -5.0, float("inf"), 0.0]))
+    @rule(lie=st.sampled_from([None, float("nan"), -5.0, float("inf")]))
     def engines_lie_or_tell_the_truth(self, lie: float | None) -> None:
+        # Counters at nought are no lie to try: nobody could tell it from a restart into idleness.
         self.life.lie = lie
 
     @rule(trust=st.sampled_from(list(Trust)))
@@ -109,13 +114,20 @@ class Loop(RuleBasedStateMachine):
         self.life.world.cluster.failing.clear()
 
     @rule(
-        mode=st.sampled_from(["Auto", "RaiseOnly", "Recommend", "Paused"]),
+        mode=st.sampled_from(["Auto", "RaiseOnly", "Approve", "Recommend", "Paused"]),
         low=st.integers(1, 6),
         high=st.integers(6, 24),
     )
     def the_resource_is_edited(self, mode: str, low: int, high: int) -> None:
         self.mode, self.limits = mode, (low, high)
         self._edit(mode=mode, low=low, high=high)
+
+    @rule(count=st.sampled_from([-1, 0, 0, 0, 1]), right=st.sampled_from([True, True, True, False]))
+    def somebody_approves(self, count: int, right: bool) -> None:
+        waits = self._waiting()
+        if waits:
+            self.approved = f"{waits['to'] + count}@{waits['id'] if right else 'another'}"
+            self._edit(mode=self.mode, low=self.limits[0], high=self.limits[1])
 
     @rule()
     def the_resource_is_edited_into_nonsense(self) -> None:
@@ -155,14 +167,20 @@ class Loop(RuleBasedStateMachine):
         self.generation = getattr(self, "generation", 1) + 1
         body = resource(mode=mode, pools=[pool])
         body["metadata"]["generation"] = self.generation
+        body["metadata"]["annotations"] = {APPROVE: self.approved}
+        body["status"] = self.life.world.cluster.statuses.get(LLAMA, {})
         self.life.world.registry.see(body)
+
+    def _waiting(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.life.world.cluster.statuses.get(LLAMA, {}).get("pendingApproval") or {}
+        return found
 
     def _plan(self) -> None:
         """A minute passes and the loop plans; every write is judged."""
         life, world = self.life, self.life.world
         life.pass_time(60.0)
         meddled = world.cluster.meddle.get("llama")
-        known, before = len(world.cluster.writes), life.desired
+        known, before, self.waited = len(world.cluster.writes), life.desired, self._waiting()
         self.events.run_until_complete(world.loop.plan_pass())
         for _, after in world.cluster.writes[known:]:
             self._judge(before, after)
@@ -173,8 +191,12 @@ class Loop(RuleBasedStateMachine):
     def _judge(self, before: int, after: int) -> None:
         world, (low, high) = self.life.world, self.limits
         assert world.leads, "only a leader writes"
-        assert self.mode in {"Auto", "RaiseOnly"}, f"mode {self.mode} never writes"
-        assert self.mode == "Auto" or after > before, "RaiseOnly never lowers"
+        assert self.mode in {"Auto", "RaiseOnly", "Approve"}, f"mode {self.mode} never writes"
+        assert self.mode != "RaiseOnly" or after > before, "RaiseOnly never lowers"
+        if self.mode == "Approve":
+            assert self.approved == f"{after}@{self.waited.get('id')}", "somebody approved this very count"
+            expires = datetime.fromisoformat(self.waited["expires"]).timestamp()
+            assert world.clock.now() < expires, "and in time"
         assert not world.cluster.other_scalers, "another autoscaler owns this target"
         if after > before:
             assert after <= max(2 * before, before + 4), "a step up is bounded"

@@ -110,6 +110,7 @@ def explained(body: Body) -> list[str]:
         *_decision_lines(decision, told.get("pools") or ()),
         *_forecast_lines(decision.get("forecast") or {}),
         *(f"  {item['type']}: {item['message']}" for item in conditions.values() if _is_trouble(item)),
+        *_approval_lines(meta, told.get("pendingApproval") or {}),
         *_scorecard_lines(told.get("scorecard") or {}),
         *_history_lines(told.get("history") or ()),
     ]
@@ -149,6 +150,15 @@ def _forecast_lines(forecast: Body) -> list[str]:
     line = f"  forecast of the peak ({forecast.get('model')}): median {forecast.get('p50')}, 95 % {forecast.get('p95')}"
     score = f"; CRPS {forecast['crps']}, skill against the last value {forecast['skill']}" if "crps" in forecast else ""
     return [line + score]
+
+
+def _approval_lines(meta: Body, pending: Body) -> list[str]:
+    if not pending:
+        return []
+    what = f"{pending.get('from')} -> {pending.get('to')}"
+    value = f"autoscaling.foretide.io/approve={pending.get('to')}@{pending.get('id')}"
+    command = f"kubectl annotate -n {meta['namespace']} infa {meta['name']} --overwrite {value}"
+    return [f"  waits for approval until {pending.get('expires')}: {what}; {command}"]
 
 
 def _scorecard_lines(card: Body) -> list[str]:

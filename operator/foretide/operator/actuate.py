@@ -12,7 +12,7 @@ from enum import StrEnum
 from foretide.operator.pods import DELETION_COST
 from foretide.operator.resource import BY_KEDA, Resource
 from foretide.operator.seams import Cluster, ClusterError, Written
-from foretide.policies.flow import Order, Pool
+from foretide.policies.flow import Mode, Order, Pool
 
 logger = logging.getLogger(__name__)
 GONE = 404
@@ -97,6 +97,17 @@ def _refusal(resource: Resource, pool: Pool, order: Order) -> str:
         return f"the order starts from {order.before} replicas, the target has {pool.desired}"
     if pool.conflict:
         return pool.conflict
+    return _unapproved(resource, order) or _outside(resource, order)
+
+
+def _unapproved(resource: Resource, order: Order) -> str:
+    approval = resource.spec.approval
+    if resource.spec.mode is not Mode.APPROVE or (approval is not None and approval.replicas == order.after):
+        return ""
+    return f"nobody approved {order.after} replicas"
+
+
+def _outside(resource: Resource, order: Order) -> str:
     # Beyond the maximum an order may bring a count back down, in steps; it may never raise it further.
     if order.after > max(resource.pool.max_replicas, order.before):
         return f"{order.after} replicas are above maxReplicas {resource.pool.max_replicas}"

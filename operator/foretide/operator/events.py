@@ -13,6 +13,7 @@ from foretide.operator.actuate import Outcome
 from foretide.operator.resource import API_VERSION, KIND
 from foretide.operator.seams import Cluster, ClusterError
 from foretide.operator.status import Turn, shortened, when
+from foretide.policies.flow import ReasonCode
 from foretide.policies.words import explain, how_fast
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,9 @@ class Events:
                 await self._once(turn, condition["reason"], condition["message"])
         if turn.speed_changed and turn.evidence is not None:
             await self._once(turn, "SpeedChanged", f"{how_fast(turn.evidence.service)}; capacity is reckoned anew")
+        for reason in turn.decision.verdict.reasons if turn.decision is not None else ():
+            if reason.code is ReasonCode.APPROVAL_REFUSED:
+                await self._emit(turn, "Warning", reason.code.value, reason.text)
         await self._tell_drift(turn)
 
     async def _tell_drift(self, turn: Turn) -> None:

@@ -10,6 +10,7 @@ from foretide.operator.seams import Cluster, ClusterError, Journal
 from foretide.operator.status import Turn, patch_between, signature, status_of
 from foretide.operator.target import Target
 from foretide.operator.telemetry import Telemetry
+from foretide.policies.approval import remember_answer
 from foretide.policies.flow import Act
 from foretide.policies.journal import encode
 from foretide.policies.memory import remember_scale
@@ -49,6 +50,9 @@ class Finisher:
         self._telemetry.count(turn)
         if self._leads():
             await self._tell(turn, target)
+        else:
+            # What is published is then another's word, which we take over with the lead.
+            target.status = turn.entry.status or target.status
         return turn
 
     async def _carry_out(self, turn: Turn, target: Target) -> Turn:
@@ -65,7 +69,10 @@ class Finisher:
         )
         logger.info("%s: %s", turn.entry.key, actuation.message)
         if actuation.outcome is Outcome.DONE:
-            target.memory = remember_scale(target.memory, at=turn.at, before=order.before, after=order.after)
+            memory = remember_scale(target.memory, at=turn.at, before=order.before, after=order.after)
+            target.memory = remember_answer(memory, evidence.approval)
+        elif actuation.outcome is Outcome.HANDED:
+            target.memory = remember_answer(target.memory, evidence.approval)
         return replace(turn, actuation=actuation)
 
     async def _tell(self, turn: Turn, target: Target) -> None:

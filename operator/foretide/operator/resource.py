@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
+from foretide.operator.approvals import approval
 from foretide.operator.engines.preset import Lens, Preset
 from foretide.operator.engines.vllm import VLLM
 from foretide.operator.engines.written import Engine, WrittenMetrics, lacking, preset_of
@@ -36,6 +37,8 @@ from foretide.simulator.nearest import unknown_field
 
 GROUP, VERSION, PLURAL = "autoscaling.foretide.io", "v1alpha1", "inferenceautoscalers"
 KIND = "InferenceAutoscaler"
+APPROVE = f"{GROUP}/approve"
+"""Annotation that approves a published recommendation: its count and its id, like "5@1f0c9a3e"."""
 API_VERSION = f"{GROUP}/{VERSION}"
 PAUSED = f"{GROUP}/paused"
 """Annotation that pauses a resource while its value is "true", whatever its mode."""
@@ -277,7 +280,7 @@ def _resource(body: Body, spec: _Spec) -> Resource:
     meta = body.get("metadata") or {}
     key = Key(meta.get("namespace") or "default", meta.get("name") or "")
     pool = spec.pools[0]
-    paused = (meta.get("annotations") or {}).get(PAUSED) == "true"
+    annotations = meta.get("annotations") or {}
     return Resource(
         key=key,
         uid=meta.get("uid") or "",
@@ -297,7 +300,7 @@ def _resource(body: Body, spec: _Spec) -> Resource:
         ),
         spec=TargetSpec(
             name=str(key),
-            mode=Mode.PAUSED if paused else spec.mode,
+            mode=Mode.PAUSED if annotations.get(PAUSED) == "true" else spec.mode,
             objective=_objective(spec.objective),
             behavior=Behavior(
                 up=_rules(spec.behavior.scale_up, DEFAULT_SCALE_UP),
@@ -306,6 +309,8 @@ def _resource(body: Body, spec: _Spec) -> Resource:
             schedule=(*scheduled(spec.schedule), *holidays(spec.calendar)),
             time_zone=spec.calendar.time_zone,
             rest=spec.warm.rest(),
+            # Another mode reads no approval, so that an old one never looks like a change of its spec.
+            approval=approval(annotations.get(APPROVE)) if spec.mode is Mode.APPROVE else None,
         ),
         actuation=spec.actuation,
     )

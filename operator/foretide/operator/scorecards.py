@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from math import isfinite
 from typing import Any
 
-from foretide.operator.times import timestamp
+from foretide.operator.times import timestamp, written_time
 from foretide.policies.flow import Evidence
 from foretide.policies.scorecard import DAY_S, DAYS, Account, Day, Scorecard, Tally, advanced, interrupted
 
@@ -43,7 +43,13 @@ def told(card: Scorecard) -> dict[str, Any]:
     for who, stood in counts.items():
         figures[who]["replicas"] = stood.replicas
     days = [{"date": _date(day.number), **_tally_told(day.tally)} for day in card.days]
-    return {"since": _when(card.since), "until": _when(card.until), "terms": _terms(card), **figures, "days": days}
+    return {
+        "since": written_time(card.since),
+        "until": written_time(card.until),
+        "terms": _terms(card),
+        **figures,
+        "days": days,
+    }
 
 
 def remembered(status: Mapping[str, Any]) -> Scorecard | None:
@@ -112,10 +118,6 @@ def _seconds(hours: str) -> float:
 
 def _terms(card: Scorecard) -> str:
     return f"{card.terms:08x}"
-
-
-def _when(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _date(number: int) -> str:

@@ -6,17 +6,18 @@ address of a metric source.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from foretide.operator.actuate import Actuation, Marks, Outcome
+from foretide.operator.approvals import pending_told
 from foretide.operator.look import Look, Unresolved
 from foretide.operator.registry import Entry
 from foretide.operator.resource import BY_KEDA
 from foretide.operator.scorecards import published
 from foretide.operator.speeds import speed_told
+from foretide.operator.times import written_time
 from foretide.policies.flow import (
     REQUESTS,
     Act,
@@ -74,6 +75,8 @@ def status_of(turn: Turn, *, before: Mapping[str, Any]) -> dict[str, Any]:
     if turn.evidence is not None and turn.decision is not None:
         status["pools"] = [_pool(turn.evidence, turn.decision, turn.actuation)]
         status["lastDecision"] = _last_decision(turn.evidence, turn.decision)
+        if turn.decision.pending is not None and not _settled(turn.actuation):
+            status["pendingApproval"] = pending_told(turn.decision.pending)
     else:
         status |= {name: before[name] for name in ("pools", "lastDecision") if name in before}
     if (scorecard := published(turn.scorecard, before.get("scorecard"))) is not None:
@@ -87,6 +90,7 @@ def signature(status: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
         status.get("observedGeneration"),
         decision.get("reason"),
+        (status.get("pendingApproval") or {}).get("id"),
         tuple((pool.get("current"), pool.get("desired")) for pool in status.get("pools") or ()),
         tuple((item["type"], item["status"], item["reason"]) for item in status.get("conditions") or ()),
     )
@@ -106,7 +110,7 @@ def patch_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[s
 
 def when(at: float) -> str:
     """Kubernetes' way of writing a time."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return written_time(at)
 
 
 def _conditions(turn: Turn, before: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -247,10 +251,9 @@ def _unasked(turn: Turn) -> str:
 
 def _pool(evidence: Evidence, decision: Decision, actuation: Actuation | None) -> dict[str, Any]:
     pool = evidence.pool
-    done = actuation is not None and actuation.outcome is Outcome.DONE
     return {
         "name": pool.name,
-        "current": decision.desired if done else pool.desired,
+        "current": decision.desired if _done(actuation) else pool.desired,
         "desired": decision.desired,
         "ready": pool.ready,
         "starting": pool.starting,
@@ -300,8 +303,7 @@ def _forecast_told(forecast: DemandForecast) -> dict[str, Any]:
 def _history(turn: Turn, before: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Newest first: what was written to the target, or handed to KEDA for it."""
     past = list(before.get("history") or ())
-    done = turn.actuation is not None and turn.actuation.outcome in (Outcome.DONE, Outcome.HANDED)
-    if done and turn.decision is not None and isinstance(turn.decision.verdict, Act):
+    if _settled(turn.actuation) and turn.decision is not None and isinstance(turn.decision.verdict, Act):
         order, reason = turn.decision.verdict.order, turn.decision.reason
         told = {"time": when(turn.at), "from": order.before, "to": order.after}
         # KEDA takes its time, and is told the same until it has done it.
@@ -309,6 +311,15 @@ def _history(turn: Turn, before: Mapping[str, Any]) -> list[dict[str, Any]]:
             past = past[1:] if (past[0].get("from"), past[0].get("to")) == (order.before, order.after) else past
         past = [told | {"reason": reason.code.value, "message": shortened(reason.text)}, *past]
     return past[:HISTORY_LIMIT]
+
+
+def _done(actuation: Actuation | None) -> bool:
+    return actuation is not None and actuation.outcome is Outcome.DONE
+
+
+def _settled(actuation: Actuation | None) -> bool:
+    """Written, or handed to KEDA."""
+    return actuation is not None and actuation.outcome in (Outcome.DONE, Outcome.HANDED)
 
 
 def shortened(text: str) -> str:

@@ -1,7 +1,7 @@
 """Durations and points in time as Kubernetes objects write them."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 _DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h))+")
@@ -26,3 +26,8 @@ def timestamp(text: Any) -> float | None:
         return datetime.fromisoformat(text).timestamp()
     except ValueError:
         return None
+
+
+def written_time(at: float) -> str:
+    """Kubernetes' way of writing a time, in whole seconds."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -7,6 +7,7 @@ from foretide.forecaster.announced import Announced
 from foretide.forecaster.local_time import LocalTime, aligned, offset_of
 from foretide.operator.actuate import CHEAP, Marks
 from foretide.operator.ahead import Ahead
+from foretide.operator.approvals import pending_of
 from foretide.operator.look import Look, Looker, Unresolved
 from foretide.operator.reading import Reading
 from foretide.operator.registry import Entry
@@ -17,7 +18,7 @@ from foretide.operator.settings import Settings
 from foretide.operator.signals import PodSeries
 from foretide.operator.status import Turn
 from foretide.operator.target import Target
-from foretide.policies.flow import Act, Decision, Evidence, Trust
+from foretide.policies.flow import Act, Decision, Evidence, Mode, Trust
 from foretide.policies.memory import remember_scale
 from foretide.policies.scorecard import Scorecard
 from foretide.policies.turn import Sight, plan_turn, question_of, relief_turn
@@ -138,6 +139,7 @@ class Turner:
             backlog=self._reading.backlog(series, resource=resource, look=look, now=now),
             service=target.service,
             cold_start=target.starts.cold_start(),
+            pending=pending_of(target.status),
         )
 
 
@@ -173,7 +175,9 @@ def marks_of(decision: Decision, found: Look, series: PodSeries, resource: Resou
 
 
 def relievable(entry: Entry, target: Target | None) -> bool:
-    """Whether the fast pass may do something: in a mode that acts, planned before, and not being planned right now."""
-    if target is None or target.busy or entry.resource is None or not entry.resource.spec.mode.acts:
+    """Whether the fast pass may do something: in a mode that acts of itself, planned before, and not just now."""
+    if target is None or target.busy or entry.resource is None:
+        return False
+    if entry.resource.spec.mode not in (Mode.RAISE_ONLY, Mode.AUTO):
         return False
     return target.look is not None and target.history is not None and target.service is not None

@@ -8,12 +8,14 @@ What is NOT promised: that an order is carried out. The actuator refuses when th
 
 from dataclasses import replace
 
+from foretide.policies.approval import answered, offered, only_approved
 from foretide.policies.flow import (
     Act,
     Decision,
     Evidence,
     Hold,
     Memory,
+    Mode,
     Order,
     Proposal,
     Reason,
@@ -29,7 +31,7 @@ from foretide.policies.relief import relief_count
 def plan(evidence: Evidence) -> Decision:
     """The count for the planning horizon, guarded; a hold where nothing could be proposed."""
     if evidence.service.capacity.total(1) <= 0:
-        return _unproposed(evidence, ReasonCode.INFEASIBLE, _infeasible(evidence))
+        return _told(evidence, _unproposed(evidence, ReasonCode.INFEASIBLE, _infeasible(evidence)))
     proposal = propose(evidence)
     if proposal is None:
         return _without_forecast(evidence)
@@ -41,7 +43,9 @@ def plan(evidence: Evidence) -> Decision:
 
 
 def relieve(evidence: Evidence) -> Decision:
-    """More replicas for what already waits in the engines, or a hold. Never fewer."""
+    """More replicas for what already waits in the engines, or a hold. Never fewer, and none where each is approved."""
+    if evidence.mode is Mode.APPROVE:
+        return _unproposed(evidence, ReasonCode.AWAITS_APPROVAL, "the fast pass never asks for approval")
     wanted, text = relief_count(evidence)
     if wanted <= evidence.pool.desired:
         return _unproposed(evidence, ReasonCode.STEADY, text)
@@ -66,8 +70,11 @@ def _towards(evidence: Evidence, proposal: Proposal) -> int:
 
 def _decided(evidence: Evidence, verdict: Verdict, proposal: Proposal | None, memory: Memory) -> Decision:
     guarded = guard(evidence, verdict)
-    desired = guarded.order.after if isinstance(guarded, Act) else guarded.replicas
-    return Decision(evidence.now, only_recommend(evidence, guarded), proposal, desired, memory)
+    told = only_approved(evidence, only_recommend(evidence, guarded))
+    stands = told if isinstance(told, Act) else guarded
+    desired = stands.order.after if isinstance(stands, Act) else stands.replicas
+    remembered = answered(evidence, memory, told)
+    return Decision(evidence.now, told, proposal, desired, remembered, offered(evidence, guarded))
 
 
 def _ordered(evidence: Evidence, replicas: int, reason: Reason) -> Verdict:
@@ -85,7 +92,13 @@ def _without_forecast(evidence: Evidence) -> Decision:
         return _decided(evidence, _ordered(evidence, pool.min_replicas, reason), None, evidence.memory)
     blind = blindness(evidence)
     code = ReasonCode.BLIND if blind and blind != "there is no forecast" else ReasonCode.NO_FORECAST
-    return _unproposed(evidence, code, blind or "there is no forecast")
+    return _told(evidence, _unproposed(evidence, code, blind or "there is no forecast"))
+
+
+def _told(evidence: Evidence, decision: Decision) -> Decision:
+    """The decision with an answer to an approval, should one have come."""
+    told = only_approved(evidence, decision.verdict)
+    return replace(decision, verdict=told, memory=answered(evidence, decision.memory, told))
 
 
 def _unproposed(evidence: Evidence, code: ReasonCode, text: str) -> Decision:

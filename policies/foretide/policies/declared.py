@@ -110,8 +110,19 @@ class Rest:
     """Ready for so long after the last request; None leaves it to the hazard of its idle periods."""
 
 
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person's word for a published recommendation."""
+
+    written: str
+    replicas: int
+    """-1 where no count could be read."""
+    id: str
+
+
 class Mode(StrEnum):
     RECOMMEND = "Recommend"
+    APPROVE = "Approve"
     RAISE_ONLY = "RaiseOnly"
     AUTO = "Auto"
     PAUSED = "Paused"
@@ -119,9 +130,9 @@ class Mode(StrEnum):
     @property
     def acts(self) -> bool:
         """Whether replicas may be written at all."""
-        return self in (Mode.RAISE_ONLY, Mode.AUTO)
+        return self in (Mode.APPROVE, Mode.RAISE_ONLY, Mode.AUTO)
 
     @property
     def compares(self) -> bool:
         """Whether somebody else decides at least part of the count, so that a scorecard tells two counts apart."""
-        return self in (Mode.RECOMMEND, Mode.RAISE_ONLY)
+        return self in (Mode.RECOMMEND, Mode.APPROVE, Mode.RAISE_ONLY)

@@ -18,6 +18,7 @@ import numpy as np
 from foretide.policies.declared import (
     DEFAULT_SCALE_DOWN,
     DEFAULT_SCALE_UP,
+    Approval,
     Behavior,
     Costs,
     LatencyTarget,
@@ -39,6 +40,7 @@ __all__ = [
     "PROMPT_TOKENS",
     "REQUESTS",
     "Act",
+    "Approval",
     "Backlog",
     "Behavior",
     "CapacityTable",
@@ -58,6 +60,7 @@ __all__ = [
     "Mode",
     "Objective",
     "Order",
+    "Pending",
     "Pool",
     "Proposal",
     "Reading",
@@ -228,6 +231,18 @@ class Memory:
     watching_since: float
     recommendations: tuple[Recommendation, ...] = ()
     events: tuple[ScaleEvent, ...] = ()
+    answered: str = ""
+    """The approval that was last carried out or refused, as written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A recommendation that waits for approval, as published."""
+
+    id: str
+    before: int
+    after: int
+    expires: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +274,8 @@ class Evidence:
     rhythm: Rhythm = field(default_factory=Rhythm)
     rest: Rest | None = None
     """Given, the target may go to zero."""
+    pending: Pending | None = None
+    approval: Approval | None = None
 
 
 class ReasonCode(StrEnum):
@@ -292,6 +309,9 @@ class ReasonCode(StrEnum):
     """From zero, for requests that are there or expected."""
     PAIR_ORDER = "PairOrder"
     """One pool of a pair waits for the other."""
+    AWAITS_APPROVAL = "AwaitsApproval"
+    APPROVED = "Approved"
+    APPROVAL_REFUSED = "ApprovalRefused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,6 +390,8 @@ class Decision:
     desired: int
     """The count we stand for: the order's, or the recommendation in mode Recommend, or the live count."""
     memory: Memory
+    pending: Pending | None = None
+    """What waits for approval."""
 
     @property
     def reason(self) -> Reason:

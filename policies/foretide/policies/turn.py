@@ -8,6 +8,7 @@ from foretide.policies.ahead import planning_horizon
 from foretide.policies.decide import plan, relieve
 from foretide.policies.declared import ScheduledEvent
 from foretide.policies.flow import (
+    Approval,
     Backlog,
     Behavior,
     ColdStart,
@@ -19,6 +20,7 @@ from foretide.policies.flow import (
     Memory,
     Mode,
     Objective,
+    Pending,
     Pool,
     Rest,
     Rhythm,
@@ -39,6 +41,7 @@ class TargetSpec:
     """IANA name of the clock that days of demand follow."""
     rest: Rest | None = None
     """Given, the target may go to zero."""
+    approval: Approval | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +54,8 @@ class Sight:
     backlog: Backlog | None
     service: ServiceModel
     cold_start: ColdStart
+    pending: Pending | None = None
+    """What was last published for approval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,8 @@ def _evidence(
         memory=memory,
         rhythm=rhythm,
         rest=spec.rest,
+        pending=sight.pending,
+        approval=spec.approval,
     )
 
 

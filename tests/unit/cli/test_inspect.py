@@ -65,6 +65,12 @@ async def test_the_scorecard_is_told_in_two_lines_and_one_column() -> None:
     assert summary(await published())["shadow"] is None
 
 
+async def test_what_waits_for_approval_is_told_with_the_command_that_approves_it() -> None:
+    lines = explained(await published(mode="Approve"))
+    (line,) = (line for line in lines if "waits for approval" in line)
+    assert ": 3 -> 5; kubectl annotate -n prod infa llama --overwrite autoscaling.foretide.io/approve=5@" in line
+
+
 async def test_what_could_not_be_judged_is_told_by_its_cause() -> None:
     found = world()
     found.deploy(replicas=6, mode="Recommend")

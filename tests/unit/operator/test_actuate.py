@@ -6,7 +6,7 @@ from twins import ClusterTwin, resource
 
 from foretide.operator.actuate import CHEAP, Marks, Outcome, actuate
 from foretide.operator.pods import DELETION_COST
-from foretide.operator.resource import Resource, parse
+from foretide.operator.resource import APPROVE, Resource, parse
 from foretide.operator.seams import ClusterError
 from foretide.policies.flow import Order, Pool
 
@@ -35,6 +35,16 @@ async def test_an_order_is_written_with_the_version_of_its_evidence() -> None:
     twin = cluster()
     done = await actuate(twin, leads=leads, resource=llama(), pool=pool(3), order=order(5))
     assert done.outcome is Outcome.DONE
+    assert twin.writes == [("llama", 5)]
+
+
+async def test_in_mode_approve_only_the_approved_count_is_ever_written() -> None:
+    twin, body = cluster(), resource(mode="Approve")
+    for written, outcome in (("", Outcome.REFUSED), ("4@1f0c9a3e", Outcome.REFUSED), ("5@1f0c9a3e", Outcome.DONE)):
+        body["metadata"]["annotations"] = {APPROVE: written}
+        found = parse(body).resource
+        assert found is not None
+        assert (await actuate(twin, resource=found, pool=pool(3), order=order(5))).outcome is outcome
     assert twin.writes == [("llama", 5)]
 
 
