@@ -113,10 +113,9 @@ def advanced(card: Scorecard | None, evidence: Evidence) -> Scorecard:
     """The scorecard after one plan, with every window that ended since."""
     if card is None or card.terms != terms_of(evidence):
         card = _new(evidence)
-    if card.track and evidence.now <= card.track[-1].at:
-        card = replace(card, track=(), shadow=None, resumed=0)
-    elif card.track and evidence.now - card.track[-1].at > LONGEST_PLANS * evidence.rhythm.plan_s:
-        card = replace(card, track=())
+    if card.track and card.track[-1].at == evidence.now:
+        return card
+    card = _connected(card, evidence)
     shadow = shadowed(card.shadow or _taken_over(card, evidence), evidence)
     measured = evidence.history.trust is Trust.FRESH
     seen = Seen(evidence.now, present_fleet(evidence), shadow.fleet, measured)
@@ -150,6 +149,14 @@ def _window_from(evidence: Evidence) -> float:
     """Begin of the first window that begins now or later."""
     span = window_s(evidence)
     return ceil(evidence.now / span - 1e-9) * span
+
+
+def _connected(card: Scorecard, evidence: Evidence) -> Scorecard:
+    """The scorecard without looks that a gap, or a clock that went back, parts from this one."""
+    since = evidence.now - card.track[-1].at if card.track else 0.0
+    if since < 0:
+        return replace(card, track=(), shadow=None, resumed=0)
+    return card if since <= LONGEST_PLANS * evidence.rhythm.plan_s else replace(card, track=())
 
 
 def _taken_over(card: Scorecard, evidence: Evidence) -> Shadow:

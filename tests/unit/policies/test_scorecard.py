@@ -137,6 +137,11 @@ def test_a_clock_that_goes_back_starts_to_watch_anew() -> None:
     assert card.total.judged_s == 1800
 
 
+def test_a_second_plan_at_the_same_moment_changes_nothing() -> None:
+    card = lived(30)
+    assert advanced(card, seen_at(card.track[-1].at, *[25.0] * 30)) is card
+
+
 def test_memory_stays_small_over_weeks() -> None:
     card = lived(60 * 24)
     assert len(card.track) <= 8
