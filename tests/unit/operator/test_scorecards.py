@@ -11,7 +11,8 @@ from twins import resource
 
 from foretide.operator.scorecards import published, remembered, told
 from foretide.policies.flow import Trust
-from foretide.policies.scorecard import Account, Day, Scorecard, Tally
+from foretide.policies.scorecard import Scorecard
+from foretide.policies.tally import Account, Day, Tally
 
 HPA = {
     "kind": "HorizontalPodAutoscaler",
