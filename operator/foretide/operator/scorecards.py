@@ -12,7 +12,8 @@ from typing import Any
 
 from foretide.operator.times import timestamp, written_time
 from foretide.policies.flow import Evidence
-from foretide.policies.scorecard import DAY_S, DAYS, Account, Day, Scorecard, Tally, advanced, interrupted
+from foretide.policies.scorecard import DAY_S, DAYS, Scorecard, advanced, interrupted
+from foretide.policies.tally import Account, Day, Tally
 
 PUBLISH_S = 300.0
 HOUR_S = 3600.0

@@ -9,7 +9,6 @@ next; and demand counts as if it had come whatever stood.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil, floor
 from operator import attrgetter
@@ -17,80 +16,17 @@ from zlib import crc32
 
 import numpy as np
 
-from foretide.policies.accepted_risk import LARGEST_EXPONENT, NEGLIGIBLE
-from foretide.policies.ahead import even_normals
-from foretide.policies.flow import Evidence, Floats, ServiceModel, Trust
+from foretide.policies.flow import Evidence, Trust
+from foretide.policies.judge import LONGEST_PLANS, Seen, judged_window
 from foretide.policies.shadow import Fleet, Shadow, begun, present_fleet, shadowed
+from foretide.policies.tally import Day, Tally
 
 DAY_S = 86400.0
 DAYS = 14
 """So many days are kept apart from each other; the total is of all."""
-DRAWS = 64
-"""Equally likely speeds at which each window is judged."""
-LONGEST_PLANS = 3.0
-"""A look at the replicas speaks for this many planning intervals; beyond, nobody watched."""
 RESUME_S = 3600.0
 """After a longer absence the shadow takes over what stands, as Foretide would."""
 LONGEST_TRACK = 5000
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """GPU-seconds of one fleet, and the expected seconds of windows in which it would have kept the promise."""
-
-    gpu_s: float = 0.0
-    kept_s: float = 0.0
-
-    def __add__(self, other: "Account") -> "Account":
-        return Account(self.gpu_s + other.gpu_s, self.kept_s + other.kept_s)
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Windows in seconds: judged, or left out by what was wrong with them. Accounts are of the judged ones only."""
-
-    judged_s: float = 0.0
-    missing_s: float = 0.0
-    censored_s: float = 0.0
-    unwatched_s: float = 0.0
-    present: Account = field(default_factory=Account)
-    foretide: Account = field(default_factory=Account)
-
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(
-            self.judged_s + other.judged_s,
-            self.missing_s + other.missing_s,
-            self.censored_s + other.censored_s,
-            self.unwatched_s + other.unwatched_s,
-            self.present + other.present,
-            self.foretide + other.foretide,
-        )
-
-    @property
-    def all_s(self) -> float:
-        return self.judged_s + self.missing_s + self.censored_s + self.unwatched_s
-
-    def kept(self, account: Account) -> float | None:
-        """Share of the judged windows, in [0, 1]; None where none was judged."""
-        return min(1.0, account.kept_s / self.judged_s) if self.judged_s > 0 else None
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """One UTC day, counted from 1970-01-01."""
-
-    number: int
-    tally: Tally
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What stood from one plan on, and whether demand was measured whole by then."""
-
-    at: float
-    present: Fleet
-    foretide: Fleet
-    measured: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +49,9 @@ def advanced(card: Scorecard | None, evidence: Evidence) -> Scorecard:
     """The scorecard after one plan, with every window that ended since."""
     if card is None or card.terms != terms_of(evidence):
         card = _new(evidence)
-    if card.track and evidence.now <= card.track[-1].at:
-        card = replace(card, track=(), shadow=None, resumed=0)
-    elif card.track and evidence.now - card.track[-1].at > LONGEST_PLANS * evidence.rhythm.plan_s:
-        card = replace(card, track=())
+    if card.track and card.track[-1].at == evidence.now:
+        return card
+    card = _connected(card, evidence)
     shadow = shadowed(card.shadow or _taken_over(card, evidence), evidence)
     measured = evidence.history.trust is Trust.FRESH
     seen = Seen(evidence.now, present_fleet(evidence), shadow.fleet, measured)
@@ -152,6 +87,14 @@ def _window_from(evidence: Evidence) -> float:
     return ceil(evidence.now / span - 1e-9) * span
 
 
+def _connected(card: Scorecard, evidence: Evidence) -> Scorecard:
+    """The scorecard without looks that a gap, or a clock that went back, parts from this one."""
+    since = evidence.now - card.track[-1].at if card.track else 0.0
+    if since < 0:
+        return replace(card, track=(), shadow=None, resumed=0)
+    return card if since <= LONGEST_PLANS * evidence.rhythm.plan_s else replace(card, track=())
+
+
 def _taken_over(card: Scorecard, evidence: Evidence) -> Shadow:
     if card.resumed and 0 <= evidence.now - card.until <= RESUME_S:
         return Shadow(Fleet(card.resumed), evidence.memory)
@@ -161,7 +104,7 @@ def _taken_over(card: Scorecard, evidence: Evidence) -> Shadow:
 def _judged(card: Scorecard, evidence: Evidence) -> Scorecard:
     card, span = _with_unwatched(card, window_s(evidence)), window_s(evidence)
     while card.until + span <= _known_until(evidence, span) + 1e-6:
-        found = _window(card.track, evidence, card.until, span)
+        found = judged_window(card.track, evidence, card.until, span)
         card = _added(card, found, card.until, card.until + span)
     covering = bisect_right(card.track, card.until, key=attrgetter("at")) - 1
     return replace(card, track=card.track[max(0, covering) :])
@@ -192,57 +135,3 @@ def _added(card: Scorecard, found: Tally, begin: float, end: float) -> Scorecard
     else:
         days = (*days, Day(number, found))[-DAYS:]
     return replace(card, total=card.total + found, days=days, until=end)
-
-
-def _window(track: Sequence[Seen], evidence: Evidence, begin: float, span: float) -> Tally:
-    step, longest = evidence.history.step, LONGEST_PLANS * evidence.rhythm.plan_s
-    middles = begin + step * (np.arange(round(span / step)) + 0.5)
-    stood = [_seen_at(track, float(at), longest) for at in middles]
-    known = [one for one in stood if one is not None]
-    if len(known) < len(stood):
-        return Tally(unwatched_s=span)
-    rows, flags = _rows(evidence, begin, len(stood))
-    told = (*known, *(one for one in track if begin < one.at <= begin + span + longest))
-    if len(rows) < len(stood) or not np.isfinite(rows).all() or not all(one.measured for one in told):
-        return Tally(missing_s=span)
-    if flags.any():
-        return Tally(censored_s=span)
-    work = evidence.service.work.of(rows)
-    present = _account(evidence, work, [(one.present, float(at)) for one, at in zip(known, middles, strict=True)])
-    foretide = _account(evidence, work, [(one.foretide, float(at)) for one, at in zip(known, middles, strict=True)])
-    return Tally(judged_s=span, present=present, foretide=foretide)
-
-
-def _seen_at(track: Sequence[Seen], at: float, longest: float) -> Seen | None:
-    index = bisect_right(track, at, key=attrgetter("at")) - 1
-    return track[index] if index >= 0 and at - track[index].at <= longest else None
-
-
-def _rows(evidence: Evidence, begin: float, count: int) -> tuple[Floats, Floats]:
-    """Demand of the bins of a window, and which of them are censored; fewer than `count` where history is not there."""
-    history = evidence.history
-    first = round((begin - history.start) / history.step)
-    rows = slice(max(0, first), max(0, first + count))
-    return history.values[rows], history.flags[rows]
-
-
-def _account(evidence: Evidence, work: Floats, stood: Sequence[tuple[Fleet, float]]) -> Account:
-    step, gpus = evidence.history.step, evidence.pool.gpus_per_replica
-    carried = np.array([evidence.service.capacity.total(fleet.ready_at(at)) for fleet, at in stood])
-    held = sum(fleet.replicas for fleet, _ in stood)
-    kept = probability_kept(evidence.service, work=work, carried=carried)
-    return Account(gpu_s=held * gpus * step, kept_s=kept * step * len(stood))
-
-
-def probability_kept(service: ServiceModel, *, work: Floats, carried: Floats) -> float:
-    """P(the promise is kept in a window) at bins of `work`/s (B,) met by what carries `carried` work/s (B,).
-
-    As a decision judges a window of a path: its mean misses must not be more than the objective allows.
-    """
-    speeds = service.weight(service.log_speed_mean + service.log_speed_sd * even_normals(DRAWS))
-    overload = speeds[:, None] * work / np.maximum(carried, NEGLIGIBLE) - 1.0
-    steepness = service.capacity.steepness
-    if steepness <= 0:
-        return float((overload <= 0).all(axis=1).mean())
-    misses = np.exp(np.minimum(steepness * overload, LARGEST_EXPONENT))
-    return float((misses.mean(axis=1) <= 1.0).mean())

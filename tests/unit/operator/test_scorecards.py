@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from living import Life
 from shell import LLAMA, World, world
+from twins import resource
 
 from foretide.operator.scorecards import published, remembered, told
 from foretide.policies.flow import Trust
-from foretide.policies.scorecard import Account, Day, Scorecard, Tally
+from foretide.policies.scorecard import Scorecard
+from foretide.policies.tally import Account, Day, Tally
 
 HPA = {
     "kind": "HorizontalPodAutoscaler",
@@ -219,3 +222,24 @@ def unknown(value: Any, schema: dict[str, Any]) -> list[str]:
     known = schema.get("properties", {})
     inner = [name for key in value if key in known for name in unknown(value[key], known[key])]
     return [name for name in value if name not in known] + inner
+
+
+async def test_what_it_would_have_run_is_what_mode_auto_runs_on_the_same_demand() -> None:
+    shadow, auto = Life(12.0, 8), Life(12.0, 8)
+    body = resource(mode="Recommend")
+    body["metadata"]["generation"] = 2
+    shadow.world.registry.see(body)
+    shadow.world.cluster.other_scalers = [HPA]
+    counts: list[tuple[int, int]] = []
+    for rate in (12.0, 45.0, 70.0, 28.0, 3.0, 60.0):
+        for _ in range(20):
+            for life in (shadow, auto):
+                life.rate = rate
+                life.pass_time(60.0)
+            turn = (await shadow.world.loop.plan_pass())[0]
+            await auto.world.loop.plan_pass()
+            assert turn.scorecard is not None
+            counts.append((turn.scorecard.track[-1].foretide.replicas, auto.desired))
+    assert shadow.desired == 8
+    assert [would for would, _ in counts] == [does for _, does in counts]
+    assert {1, 5, 7} <= {would for would, _ in counts}
