@@ -120,6 +120,16 @@ class Approval:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A recommendation that waits for approval, as published."""
+
+    id: str
+    before: int
+    after: int
+    expires: float
+
+
 class Mode(StrEnum):
     RECOMMEND = "Recommend"
     APPROVE = "Approve"

@@ -24,6 +24,7 @@ from foretide.policies.declared import (
     LatencyTarget,
     Mode,
     Objective,
+    Pending,
     Rest,
     ScalingPolicy,
     ScalingRules,
@@ -233,16 +234,6 @@ class Memory:
     events: tuple[ScaleEvent, ...] = ()
     answered: str = ""
     """The approval that was last carried out or refused, as written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A recommendation that waits for approval, as published."""
-
-    id: str
-    before: int
-    after: int
-    expires: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ async def test_in_mode_approve_only_the_approved_count_is_ever_written() -> None
         body["metadata"]["annotations"] = {APPROVE: written}
         found = parse(body).resource
         assert found is not None
-        assert (await actuate(twin, resource=found, pool=pool(3), order=order(5))).outcome is outcome
+        assert (await actuate(twin, leads=leads, resource=found, pool=pool(3), order=order(5))).outcome is outcome
     assert twin.writes == [("llama", 5)]
 
 
