@@ -63,6 +63,7 @@ HOLIDAYS = {"dates": ["2027-12-25"], "expectedDemand": "0.5x"}
 FIVE = dict.fromkeys(("running", "waiting", "finished", "promptTokens", "outputTokens"), "my_metric{}")
 RESTS = {"engine": "dynamo", "pools__0__minReplicas": 0, "warm__scaleToZero": True}
 ACCEPTED = [
+    {"actuation": "keda"},
     RESTS,
     {**RESTS, "warm__keepAlive": "20m"},
     {**RESTS, "engine": "custom", "metrics": {"gateway": "envoy", "queries": FIVE}},
@@ -132,7 +133,7 @@ REFUSED = [
     ({"engine": "custom", "metrics": {"queries": {"running": "a"}}}, "spec.metrics.queries", "needs running, waiting"),
     ({"metrics": {"queries": {"running": "sum(a)"}}}, "spec.metrics.queries.running", "'sum(a)' is not one metric"),
     ({"metrics": {"queries": {"running": 'a{b=~"c"}'}}}, "spec.metrics.queries.running", "is not one metric"),
-    ({"actuation": "keda"}, "spec.actuation", "scale"),
+    ({"actuation": "kubectl"}, "spec.actuation", '"scale", "keda"'),
     ({"behavior": {"scaleUp": {"policies": [{"type": "Pods"}]}}}, "spec.behavior.scaleUp.policies[0]", "Required"),
     ({"schedule": [EVENT | {"expectedDemand": "3"}]}, "spec.schedule[0].expectedDemand", "'3' has no unit"),
     ({"schedule": [EVENT | {"confidence": "2"}]}, "spec.schedule[0].confidence", "'2' is not a probability"),
