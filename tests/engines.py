@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from pages import pages
 
 from foretide.cli.bed.bed import Bed
 
@@ -84,30 +85,13 @@ def engines(
     """Scraped by the bed's Prometheus until the context ends."""
     farm = Engines(bed, namespace, rate, pods=pods)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            port = self.server.server_address[1]
-            found = farm.targets(int(port)) if self.path == "/targets" else farm.page(self.path.strip("/"))
-            self.send_response(200 if found else 404)
-            self.send_header("Content-Type", "application/json" if self.path == "/targets" else "text/plain")
-            self.end_headers()
-            self.wfile.write((found or "").encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
     job = re.sub(r"\W", "-", namespace)
-    bed.prometheus.discover(job, f"http://127.0.0.1:{server.server_address[1]}/targets")
-    try:
-        yield farm
-    finally:
-        bed.prometheus.forget(job)
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with pages(targets=farm.targets, page=farm.page) as listed:
+        bed.prometheus.discover(job, listed)
+        try:
+            yield farm
+        finally:
+            bed.prometheus.forget(job)
 
 
 def _is_ready(pod: dict[str, object]) -> bool:

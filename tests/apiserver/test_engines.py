@@ -1,17 +1,16 @@
 """Every preset against a real Prometheus that scrapes pages of its engine: the demand read is the demand made."""
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from exposed import GAP_S, OUTPUT, PAGES, PROMPT, Told
+from pages import pages
 from shell import LastValue
 from twins import resource
 
@@ -75,36 +74,18 @@ class Pages:
 @pytest.fixture(scope="module")
 def scraper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scraper]:
     """A Prometheus that has watched all engines for a while."""
-    pages = Pages(time.time() - 1000.0)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            name = self.path.strip("/")
-            text = pages.targets(int(self.server.server_address[1])) if name == "targets" else pages.page(name)
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json" if name == "targets" else "text/plain; version=0.0.4")
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    engines = Pages(time.time() - 1000.0)
     program = programs(("prometheus",), build=True)["prometheus"]
     running = Scraper(program, tmp_path_factory.mktemp("prometheus"), scrape_s=SCRAPE_S)
-    running.start()
-    running.discover("engines", f"http://127.0.0.1:{server.server_address[1]}/targets")
-    try:
-        _until_all_are_scraped(running)
-        time.sleep(WATCHED_S)
-        yield running
-    finally:
-        running.stop()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with pages(targets=engines.targets, page=engines.page) as listed:
+        running.start()
+        running.discover("engines", listed)
+        try:
+            _until_all_are_scraped(running)
+            time.sleep(WATCHED_S)
+            yield running
+        finally:
+            running.stop()
 
 
 def _until_all_are_scraped(scraper: Scraper) -> None:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from engines import deployment
 from exposed import family
 from operating import FAST, Running, operator
+from pages import pages
 
 from foretide.cli.bed.bed import Bed
 
@@ -81,29 +81,12 @@ def gateway(bed: Bed, namespace: str) -> Iterator[Gateway]:
     """Scraped by the bed's Prometheus until the context ends."""
     found = Gateway(bed, namespace)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            listing = self.path == "/targets"
-            text = found.targets(int(self.server.server_address[1])) if listing else found.page()
-            self.send_response(200 if text else 503)
-            self.send_header("Content-Type", "application/json" if listing else "text/plain; version=0.0.4")
-            self.end_headers()
-            self.wfile.write((text or "").encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    bed.prometheus.discover(namespace, f"http://127.0.0.1:{server.server_address[1]}/targets")
-    try:
-        yield found
-    finally:
-        bed.prometheus.forget(namespace)
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with pages(targets=found.targets, page=lambda _: found.page(), missing=503) as listed:
+        bed.prometheus.discover(namespace, listed)
+        try:
+            yield found
+        finally:
+            bed.prometheus.forget(namespace)
 
 
 def resource() -> dict[str, Any]:
