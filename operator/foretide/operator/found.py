@@ -53,9 +53,8 @@ class Verdict:
 async def found_signals(source: MetricsSource, resource: Resource, *, now: float, scrape_s: float) -> Verdict:
     """Every signal of the resource's engine, and whether Foretide can decide by them."""
     lens, window = resource.lens, max(LOOKED_BACK_S, 4 * scrape_s)
-    pods_of = lens.gateway if lens.preset.gateway else resource.pool.target.name
     space = resource.key.namespace
-    promql = selector([space], words=(*NEEDED, *SHOWN), pods_of=pods_of, preset=lens.preset, model=lens.model)
+    promql = selector([space], words=(*NEEDED, *SHOWN), pods_of=resource.told_by, preset=lens.preset, model=lens.model)
     scrape = await source.query(f"{promql}[{round(window * 1000)}ms]", at=now)
     decides, message = _verdict(pod_series(scrape, preset=lens.preset), resource, now, scrape_s)
     return Verdict(decides, message, _signals(scrape, lens.preset, now))

@@ -10,9 +10,9 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator, Field
 
+from foretide.operator.base import Written
 from foretide.operator.schedule import Confidence, Size
 from foretide.policies.declared import ScheduledEvent
 from foretide.simulator.nearest import nearest
@@ -44,11 +44,7 @@ def _date(value: Any) -> date:
     raise ValueError(f"{str(value)!r} is no date; write it like 2027-12-25")
 
 
-class _Written(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
-
-
-class WrittenHolidays(_Written):
+class WrittenHolidays(Written):
     """Days on which demand is another multiple, or rate, than on others."""
 
     dates: Annotated[list[Annotated[date, BeforeValidator(_date)]], Field(min_length=1, max_length=64)]
@@ -56,7 +52,7 @@ class WrittenHolidays(_Written):
     confidence: Confidence = 0.9
 
 
-class WrittenCalendar(_Written):
+class WrittenCalendar(Written):
     """`spec.calendar`."""
 
     time_zone: Annotated[str, BeforeValidator(_zone)] = "UTC"

@@ -82,7 +82,7 @@ class Reading:
         # A plain range query would repeat a lost target's last sample for five minutes: missing would read as idle.
         recent = max(1, round(2000 * self.scrape_s(resource.source)))
         lens = resource.lens
-        promql = selector([resource.key.namespace], pods_of=_pods_of(resource), preset=lens.preset, model=lens.model)
+        promql = selector([resource.key.namespace], pods_of=resource.told_by, preset=lens.preset, model=lens.model)
         query = f"last_over_time({promql}[{recent}ms])"
         start, end = now - self._settings.backfill_s, now - step
         while source is not None and start < end:
@@ -129,11 +129,6 @@ class Reading:
         promql = selector(namespaces, words=words, pods_of=lens.gateway, preset=preset, model=lens.model)
         scrape = await source.query(f"{promql}[{max(1, round(window * 1000))}ms]", at=now)
         return pod_series(scrape, needed=QUEUE if queue_only else NEEDED, preset=preset)
-
-
-def _pods_of(resource: Resource) -> str:
-    """Whose pods tell the target's demand: its own, or those of the gateway, if that is named."""
-    return resource.lens.gateway if resource.lens.preset.gateway else resource.pool.target.name
 
 
 def _with_hint(why: str, series: PodSeries) -> str:

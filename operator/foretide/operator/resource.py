@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from foretide.operator.approvals import approval
+from foretide.operator.base import Written
 from foretide.operator.engines.preset import Lens, Preset
 from foretide.operator.engines.vllm import VLLM
 from foretide.operator.engines.written import Engine, WrittenMetrics, lacking, preset_of
@@ -88,23 +88,17 @@ def _price(value: Any) -> float:
     return number
 
 
-class _Written(BaseModel):
-    """What users write. Unknown fields are errors here: `parse` decides what becomes of them."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
-
-
-class _Latency(_Written):
+class _Latency(Written):
     percentile: Annotated[float, BeforeValidator(_percentile)] = 99.0
     threshold: Annotated[float, _between(0.001, 3600, "1ms and 1h")]
 
 
-class _Costs(_Written):
+class _Costs(Written):
     gpu_hour: Annotated[float, BeforeValidator(_price)]
     violation: Annotated[float, BeforeValidator(_price)]
 
 
-class _Objective(_Written):
+class _Objective(Written):
     ttft: _Latency | None = None
     tpot: _Latency | None = None
     # The alias generator would call it e2E.
@@ -120,13 +114,13 @@ class _Objective(_Written):
         return self
 
 
-class _TargetRef(_Written):
+class _TargetRef(Written):
     api_version: Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[0-9][a-z0-9]*$")] = "apps/v1"
     kind: Annotated[str, Field(max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$")] = "Deployment"
     name: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 
 
-class _Pool(_Written):
+class _Pool(Written):
     name: str = "main"
     role: Literal["aggregated"] = "aggregated"
     target_ref: _TargetRef
@@ -142,24 +136,24 @@ class _Pool(_Written):
         return self
 
 
-class _ScalingPolicy(_Written):
+class _ScalingPolicy(Written):
     type: Literal["Pods", "Percent"]
     value: Annotated[int, Field(ge=1, le=10000)]
     period_seconds: Annotated[int, Field(ge=1, le=1800)]
 
 
-class _Rules(_Written):
+class _Rules(Written):
     stabilization_window_seconds: Annotated[int, Field(ge=0, le=3600)] | None = None
     select_policy: ScalingSelect = ScalingSelect.MAX
     policies: Annotated[list[_ScalingPolicy], Field(min_length=1, max_length=8)] | None = None
 
 
-class _Behavior(_Written):
+class _Behavior(Written):
     scale_up: _Rules = _Rules()
     scale_down: _Rules = _Rules()
 
 
-class _Spec(_Written):
+class _Spec(Written):
     mode: Mode = Mode.RECOMMEND
     model: Annotated[str, Field(min_length=1, max_length=128)]
     engine: Engine = "vllm"
@@ -167,7 +161,7 @@ class _Spec(_Written):
     pools: Annotated[list[_Pool], Field(min_length=1, max_length=1)]
     metrics: WrittenMetrics = WrittenMetrics()
     behavior: _Behavior = _Behavior()
-    schedule: Annotated[list[WrittenEvent], Field(max_length=64)] = []
+    schedule: Annotated[list[WrittenEvent], Field(max_length=64, default_factory=list)]
     calendar: WrittenCalendar = WrittenCalendar()
     warm: WrittenWarm = WrittenWarm()
     actuation: Literal["scale", "keda"] = "scale"
@@ -225,6 +219,11 @@ class Resource:
         """What is asked of its source."""
         model = self.model if self.preset.model_label else ""
         return Lens(self.source, self.preset, self.gateway, model)
+
+    @property
+    def told_by(self) -> str:
+        """The workload whose pods tell demand: the target, or a gateway; empty for all gateways of the namespace."""
+        return self.gateway if self.preset.gateway else self.pool.target.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator, Field, model_validator
 
+from foretide.operator.base import Written
 from foretide.policies.declared import ScheduledEvent
 
 LONGEST_S = 7 * 86400.0
@@ -63,10 +63,8 @@ Size = Annotated[tuple[float, bool], BeforeValidator(_size)]
 Confidence = Annotated[float, BeforeValidator(_confidence)]
 
 
-class WrittenEvent(BaseModel):
+class WrittenEvent(Written):
     """One entry of `spec.schedule`."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
     name: Annotated[str, Field(max_length=63)] = ""
     start: Annotated[float, BeforeValidator(_time)]

@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator
 
+from foretide.operator.base import Written
 from foretide.operator.times import seconds
 from foretide.policies.declared import Rest
 
@@ -20,10 +20,8 @@ def _keep_alive(value: object) -> float | None:
     return parsed
 
 
-class WrittenWarm(BaseModel):
+class WrittenWarm(Written):
     """What may go to zero, and how long it stays ready before."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
     scale_to_zero: bool = False
     keep_alive: Annotated[float | None, BeforeValidator(_keep_alive)] = None

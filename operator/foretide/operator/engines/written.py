@@ -10,9 +10,10 @@ import re
 from dataclasses import replace
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 from pydantic.alias_generators import to_camel
 
+from foretide.operator.base import Written
 from foretide.operator.engines import ENGINES
 from foretide.operator.engines.preset import NEEDED, Metric, Preset, Signal
 
@@ -38,11 +39,7 @@ def _query(value: object) -> Metric:
 Query = Annotated[Metric, BeforeValidator(_query)]
 
 
-class _Written(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
-
-
-class WrittenQueries(_Written):
+class WrittenQueries(Written):
     """Metrics to read in place of those of the preset."""
 
     running: Query | None = None
@@ -72,7 +69,7 @@ def as_written(word: str) -> str:
     return str(to_camel(names.get(word, word)))
 
 
-class WrittenMetrics(_Written):
+class WrittenMetrics(Written):
     source: Annotated[str, Field(min_length=1, max_length=63)] = "default"
     gateway: Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")] | None = None
     queries: WrittenQueries = WrittenQueries()
