@@ -5,10 +5,11 @@ Under `actuation: keda` we write none: the ScaledObject that asks us, and the HP
 
 from collections.abc import Iterable
 
+from foretide.operator.keda.metadata import AUTOSCALER
 from foretide.operator.resource import BY_KEDA, Resource
 from foretide.operator.seams import Body, TargetRef
 
-SCALED_OBJECT, EXTERNAL, AUTOSCALER = "ScaledObject", ("external", "external-push"), "autoscaler"
+SCALED_OBJECT, EXTERNAL = "ScaledObject", ("external", "external-push")
 
 
 def conflict(resource: Resource, *, rivals: Iterable[Body], others: Iterable[Resource]) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 from foretide.operator.actuate import Outcome
 from foretide.operator.resource import API_VERSION, KIND
 from foretide.operator.seams import Cluster, ClusterError
-from foretide.operator.status import Turn, shortened, when
+from foretide.operator.status import Turn, shortened
+from foretide.operator.times import written_time
 from foretide.policies.flow import ReasonCode
 from foretide.policies.words import explain, how_fast
 
@@ -75,7 +76,7 @@ class Events:
         await self._emit(turn, "Warning", reason, message)
 
     async def _emit(self, turn: Turn, kind: str, reason: str, message: str) -> None:
-        key, time = turn.entry.key, when(turn.at)
+        key, time = turn.entry.key, written_time(turn.at)
         event = {
             "apiVersion": "v1",
             "kind": "Event",

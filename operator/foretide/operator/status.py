@@ -108,11 +108,6 @@ def patch_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[s
     return patch
 
 
-def when(at: float) -> str:
-    """Kubernetes' way of writing a time."""
-    return written_time(at)
-
-
 def _conditions(turn: Turn, before: Mapping[str, Any]) -> list[dict[str, Any]]:
     known = {item.get("type"): item for item in before.get("conditions") or ()}
     found = (_target_resolved(turn), _conflict(turn), _metrics(turn), _forecast(turn), _active(turn), _able(turn))
@@ -127,7 +122,7 @@ def _written(condition: Condition, before: Mapping[str, Any] | None, turn: Turn)
         "type": condition.type,
         "status": status,
         "observedGeneration": turn.entry.generation,
-        "lastTransitionTime": before["lastTransitionTime"] if same and before else when(turn.at),
+        "lastTransitionTime": before["lastTransitionTime"] if same and before else written_time(turn.at),
         "reason": condition.reason,
         "message": shortened(condition.message),
     }
@@ -264,7 +259,7 @@ def _pool(evidence: Evidence, decision: Decision, actuation: Actuation | None) -
 def _last_decision(evidence: Evidence, decision: Decision) -> dict[str, Any]:
     proposal = decision.proposal
     told: dict[str, Any] = {
-        "time": when(decision.at),
+        "time": written_time(decision.at),
         "reason": decision.reason.code.value,
         "message": shortened(explain(decision, evidence.pool)),
         "leadTime": f"{evidence.cold_start.median_s:.0f}s",
@@ -305,7 +300,7 @@ def _history(turn: Turn, before: Mapping[str, Any]) -> list[dict[str, Any]]:
     past = list(before.get("history") or ())
     if _settled(turn.actuation) and turn.decision is not None and isinstance(turn.decision.verdict, Act):
         order, reason = turn.decision.verdict.order, turn.decision.reason
-        told = {"time": when(turn.at), "from": order.before, "to": order.after}
+        told = {"time": written_time(turn.at), "from": order.before, "to": order.after}
         # KEDA takes its time, and is told the same until it has done it.
         if past and turn.actuation is not None and turn.actuation.outcome is Outcome.HANDED:
             past = past[1:] if (past[0].get("from"), past[0].get("to")) == (order.before, order.after) else past

@@ -15,7 +15,8 @@ from foretide.operator.actuate import Actuation, Outcome
 from foretide.operator.look import Look, Unresolved
 from foretide.operator.registry import Entry, Registry
 from foretide.operator.seams import Key, Scale
-from foretide.operator.status import MESSAGE_LIMIT, Turn, patch_between, shortened, signature, status_of, when
+from foretide.operator.status import MESSAGE_LIMIT, Turn, patch_between, shortened, signature, status_of
+from foretide.operator.times import written_time as when
 from foretide.policies.decide import plan
 from foretide.policies.flow import Costs, Evidence, ForecastScore, Trust
 

@@ -7,6 +7,7 @@ leaves a count alone that is off by a tenth or less, which from ten replicas on 
 from collections.abc import Mapping
 from typing import Any
 
+from foretide.operator.conflict import SCALED_OBJECT
 from foretide.operator.keda.metadata import AUTOSCALER, POOL
 from foretide.operator.resource import Resource
 from foretide.operator.seams import Body
@@ -47,7 +48,7 @@ def scaled_object(
             "behavior": "currentReplicasIfHigher",
         }
     meta = {"name": resource.key.name, "namespace": resource.key.namespace}
-    return {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": meta, "spec": spec}
+    return {"apiVersion": "keda.sh/v1alpha1", "kind": SCALED_OBJECT, "metadata": meta, "spec": spec}
 
 
 def last_safe_count(resource: Resource, status: Body) -> int:

@@ -4,7 +4,6 @@ Behind a headless Service KEDA holds a connection to every operator that listens
 reaches the leader without being told who that is.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable
 
@@ -41,8 +40,7 @@ async def serve(
     try:
         await server.wait_for_termination()
     finally:
-        ledger.stop()
-        await server.stop(GRACE_S)
+        await ended(server, ledger)
 
 
 async def _listening(address: str, scaler: Scaler, clock: Clock) -> grpc.aio.Server:
@@ -71,4 +69,4 @@ async def started(address: str, scaler: Scaler) -> tuple[grpc.aio.Server, int]:
 async def ended(server: grpc.aio.Server, ledger: Ledger) -> None:
     """The end of a server that `started` gave."""
     ledger.stop()
-    await asyncio.shield(server.stop(GRACE_S))
+    await server.stop(GRACE_S)
