@@ -25,7 +25,7 @@ from foretide.simulator.serverless.greedy_dual import run_greedy_dual
 from foretide.simulator.serverless.keepers import FixedKeepAlive, HybridHistogram
 from foretide.simulator.serverless.learned import Hindsight, Learned
 from foretide.simulator.serverless.oracle import Oracle
-from foretide.simulator.serverless.zipf import ZipfFleet, generate
+from foretide.simulator.serverless.zipf import DAY_MIN, ZipfFleet, generate
 from foretide.simulator.spread import Workers, spread
 
 ROOT = Path(__file__).parents[1]
@@ -33,7 +33,6 @@ PAGE = ROOT / "docs/benchmarks/warm-tiers.md"
 OUT = PAGE.with_suffix("")
 WAKE_S = 80.0
 """A replica on a node that has the image."""
-DAY_MIN = 1440
 TRACES = {"azure-functions": 360, "generated-1": 2 * DAY_MIN, "genai-images": 4 * DAY_MIN}
 """Name -> first scored minute."""
 WORTH = (0.3, 1.0, 3.0, 8.0, 24.0, 64.0)

@@ -70,13 +70,11 @@ def remembered(status: Mapping[str, Any]) -> Scorecard | None:
 
 def left_out(tally: Tally) -> dict[str, float]:
     """Shares of all windows that could not be judged, by cause; empty before the first window."""
-    seconds = (tally.missing_s, tally.censored_s, tally.unwatched_s)
-    return {why: each / tally.all_s for why, each in zip(LEFT_OUT, seconds, strict=True)} if tally.all_s > 0 else {}
+    return {why: each / tally.all_s for why, each in tally.left_out_s.items()} if tally.all_s > 0 else {}
 
 
 def _tally_told(tally: Tally) -> dict[str, Any]:
-    seconds = (tally.missing_s, tally.censored_s, tally.unwatched_s)
-    hours = {why: _hours(each) for why, each in zip(LEFT_OUT, seconds, strict=True)}
+    hours = {why: _hours(each) for why, each in tally.left_out_s.items()}
     share = f"{sum(left_out(tally).values()):.4f}"
     return {
         "hours": _hours(tally.judged_s),

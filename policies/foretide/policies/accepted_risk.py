@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretide.policies.ahead import Ahead, recent_work
-from foretide.policies.flow import CapacityTable, Evidence
+from foretide.policies.flow import CapacityTable, Evidence, Floats
 
 LOWERING_CAUTION = 0.5
 """Going down must leave at most this share of the accepted risk, so that noise around a threshold does not flap."""
@@ -71,6 +71,11 @@ def violation_probability(ahead: Ahead, capacity: CapacityTable, replicas: int) 
     return float(broken_paths(ahead, capacity, replicas).mean())
 
 
+def misses_at(overload: Floats, capacity: CapacityTable) -> Floats:
+    """Misses over those that the objective allows, where load is `overload` above what is carried."""
+    return np.asarray(np.exp(np.minimum(capacity.steepness * overload, LARGEST_EXPONENT)))
+
+
 def broken_paths(ahead: Ahead, capacity: CapacityTable, replicas: int) -> NDArray[np.bool_]:
     """Whether some window of each path misses more than the objective allows: (K,)."""
     carried = capacity.total(replicas)
@@ -79,7 +84,7 @@ def broken_paths(ahead: Ahead, capacity: CapacityTable, replicas: int) -> NDArra
     overload = ahead.work / carried - 1.0
     if capacity.steepness <= 0:
         return np.asarray((overload > 0).any(axis=1))
-    misses = np.exp(np.minimum(capacity.steepness * overload, LARGEST_EXPONENT))
+    misses = misses_at(overload, capacity)
     sums = np.cumsum(np.pad(misses, ((0, 0), (1, 0))), axis=1)
     means = (sums[:, ahead.window :] - sums[:, : -ahead.window]) / ahead.window
     return np.asarray(means.max(axis=1) > 1.0)

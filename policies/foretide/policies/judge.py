@@ -10,7 +10,7 @@ from operator import attrgetter
 
 import numpy as np
 
-from foretide.policies.accepted_risk import LARGEST_EXPONENT, NEGLIGIBLE
+from foretide.policies.accepted_risk import NEGLIGIBLE, misses_at
 from foretide.policies.ahead import even_normals
 from foretide.policies.flow import Evidence, Floats, ServiceModel
 from foretide.policies.shadow import Fleet
@@ -80,8 +80,6 @@ def probability_kept(service: ServiceModel, *, work: Floats, carried: Floats) ->
     """
     speeds = service.weight(service.log_speed_mean + service.log_speed_sd * even_normals(DRAWS))
     overload = speeds[:, None] * work / np.maximum(carried, NEGLIGIBLE) - 1.0
-    steepness = service.capacity.steepness
-    if steepness <= 0:
+    if service.capacity.steepness <= 0:
         return float((overload <= 0).all(axis=1).mean())
-    misses = np.exp(np.minimum(steepness * overload, LARGEST_EXPONENT))
-    return float((misses.mean(axis=1) <= 1.0).mean())
+    return float((misses_at(overload, service.capacity).mean(axis=1) <= 1.0).mean())

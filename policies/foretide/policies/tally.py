@@ -37,7 +37,12 @@ class Tally:
 
     @property
     def all_s(self) -> float:
-        return self.judged_s + self.missing_s + self.censored_s + self.unwatched_s
+        return self.judged_s + sum(self.left_out_s.values())
+
+    @property
+    def left_out_s(self) -> dict[str, float]:
+        """Seconds of windows that could not be judged, by cause."""
+        return {"missing": self.missing_s, "censored": self.censored_s, "unwatched": self.unwatched_s}
 
     def kept(self, account: Account) -> float | None:
         """Share of the judged windows, in [0, 1]; None where none was judged."""

@@ -23,6 +23,10 @@ Whole = NDArray[np.int64]
 COARSE, FINE = 50.0, 50.0
 """What the fleet's and the bin's hazard weigh, in idle periods that reached the age. Ours, from development data."""
 GROWTH = 1.5
+AGES = 480
+"""Minutes of an idle period that are told apart; from there on the hazard is constant."""
+FEW = 5.0
+"""Starts that the guess of one waiting request is worth."""
 LEAST = 1e-6
 """No hazard is less: something always comes."""
 
@@ -56,6 +60,11 @@ def hazard(gaps: Gaps, *, fleet: Gaps) -> Floats:
     widths = np.diff([*starts, gaps.ended.shape[1]])
     spread = np.repeat(coarse, widths, axis=1)
     return np.maximum((gaps.ended + FINE * spread) / (gaps.reached + FINE), LEAST)
+
+
+def waiting_mean(waited: Floats | float, *, starts: Floats | float) -> Floats:
+    """How many requests a start makes wait, from how many `starts` made wait in all; 1 where there were none."""
+    return np.asarray((waited + FEW) / (starts + FEW))
 
 
 def bins(ages: int) -> Whole:

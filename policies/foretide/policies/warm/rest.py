@@ -15,11 +15,9 @@ import numpy as np
 from foretide.policies.flow import REQUESTS, DemandHistory, Evidence, Trust
 from foretide.policies.service import Floats
 from foretide.policies.warm.hold import MINUTE_S, cheapest
-from foretide.policies.warm.idle import Gaps, hazard, survived
+from foretide.policies.warm.idle import AGES, Gaps, hazard, survived, waiting_mean
 from foretide.policies.warm.tiers import zero_or_ready
 
-AGES = 480
-"""Minutes of an idle period that are told apart."""
 WORTH = 8.0
 """GPU-seconds that a second of one request's waiting is worth where the owner names no prices. Ours."""
 SHORTEST_START_S = 0.1
@@ -115,10 +113,10 @@ def gaps_of(rates: Floats, *, ages: int) -> Gaps:
 
 
 def waiting_requests(rates: Floats, *, wake_s: float) -> float:
-    """Mean number of requests that a start after an idle minute makes wait, at least 1; a guess of 1 weighs as five."""
+    """Mean number of requests that a start after an idle minute makes wait, at least 1."""
     known = np.where(np.isfinite(rates), rates, 0.0)
     begins = np.flatnonzero((known[1:] > 0) & (rates[:-1] == 0)) + 1
     minutes = max(1, ceil(wake_s / MINUTE_S))
     share = wake_s / (minutes * MINUTE_S)
     counts = [max(1.0, share * MINUTE_S * float(known[at : at + minutes].sum())) for at in begins]
-    return (sum(counts) + 5.0) / (len(counts) + 5.0)
+    return float(waiting_mean(sum(counts), starts=len(counts)))

@@ -1,6 +1,5 @@
 """How warm a model may be kept: what each tier costs to hold, and how long a request waits that finds it there."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -45,10 +44,6 @@ class Tiers:
                 raise BadTiers(f"{warmer.name}.price: {warmer.price:g}: {fix}")
         if self.steps[0].price or self.steps[-1].wake_s:
             raise BadTiers("tiers: the first must have price 0 and the last wake_s 0")
-
-    @classmethod
-    def of(cls, steps: Sequence[WarmTier]) -> "Tiers":
-        return cls(tuple(steps))
 
     @property
     def wake_s(self) -> Floats:

@@ -9,9 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from foretide.policies.service import Floats
-
-Whole = NDArray[np.int64]
-MINUTE_S = 60.0
+from foretide.policies.warm.hold import MINUTE_S
+from foretide.policies.warm.idle import Whole
 
 
 class BadCalls(ValueError):

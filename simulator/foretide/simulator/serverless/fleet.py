@@ -15,8 +15,9 @@ import numpy as np
 
 from foretide.policies.service import Floats
 from foretide.policies.warm.hold import MINUTE_S, Held, Steps
+from foretide.policies.warm.idle import Whole
 from foretide.policies.warm.tiers import Tiers
-from foretide.simulator.serverless.calls import Calls, Whole, waiting
+from foretide.simulator.serverless.calls import Calls, waiting
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +71,11 @@ class Served:
     def gpu_s(self) -> float:
         """All that was paid for."""
         return self.serving_s + self.held_s + self.starting_s
+
+
+def below_1(spans: Whole, *, service_s: float, wake_s: float) -> int:
+    """Of pods with so many minutes from first request to last, how many were useful for less than a start."""
+    return int((spans * MINUTE_S + service_s < wake_s).sum())
 
 
 def run(calls: Calls, *, keeper: Keeper, tiers: Tiers, scored_from: int, service_s: float = 1.0) -> Served:
@@ -159,9 +165,9 @@ class _Fleet:
 
     def _close(self, ended: Whole) -> None:
         counted = ended[self.last[ended] >= self.scored_from]
-        useful = (self.last[counted] - self.first_use[counted]) * MINUTE_S + self.service_s
+        spans = self.last[counted] - self.first_use[counted]
         self.pods += len(counted)
-        self.pods_below += int((useful < self.tiers.wake_s[0]).sum())
+        self.pods_below += below_1(spans, service_s=self.service_s, wake_s=float(self.tiers.wake_s[0]))
 
     def _add(self, **more: float) -> None:
         for name, value in more.items():

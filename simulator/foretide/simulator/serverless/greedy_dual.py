@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretide.policies.warm.hold import MINUTE_S
-from foretide.simulator.serverless.calls import Calls, Whole, waiting
-from foretide.simulator.serverless.fleet import Served
+from foretide.policies.warm.idle import Whole
+from foretide.simulator.serverless.calls import Calls, waiting
+from foretide.simulator.serverless.fleet import Served, below_1
 
 
 def run_greedy_dual(calls: Calls, *, slots: int, wake_s: float, scored_from: int, service_s: float = 1.0) -> Served:
@@ -74,5 +75,6 @@ class _Cache:
         self.ready[gone], self.used[gone] = False, 0.0
 
     def close(self, gone: Whole) -> None:
-        useful = (self.last[gone] - self.first[gone]) * MINUTE_S + self.service_s
-        self.pods, self.below = self.pods + len(gone), self.below + int((useful < self.wake_s).sum())
+        spans = self.last[gone] - self.first[gone]
+        self.pods += len(gone)
+        self.below += below_1(spans, service_s=self.service_s, wake_s=self.wake_s)

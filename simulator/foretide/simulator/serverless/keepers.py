@@ -7,7 +7,7 @@ import numpy as np
 
 from foretide.policies.service import Floats
 from foretide.policies.warm.hold import Held
-from foretide.simulator.serverless.calls import Whole
+from foretide.policies.warm.idle import Whole
 from foretide.simulator.serverless.fleet import Begun, Ended
 
 READY = 1

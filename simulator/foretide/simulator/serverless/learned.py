@@ -3,17 +3,13 @@
 import numpy as np
 
 from foretide.policies.warm.hold import Held, Steps, cheapest
-from foretide.policies.warm.idle import Gaps, hazard
+from foretide.policies.warm.idle import AGES, Gaps, Whole, hazard, waiting_mean
 from foretide.policies.warm.tiers import Tiers
-from foretide.simulator.serverless.calls import Calls, Whole, waiting
+from foretide.simulator.serverless.calls import Calls, waiting
 from foretide.simulator.serverless.fleet import Begun, Ended
 
-AGES = 480
-"""Minutes of an idle period that are told apart; from there on the hazard is constant."""
 REPLAN = 1.2
 """A model is planned anew when it has so many times the idle periods of its last plan."""
-FEW = 5.0
-"""Starts that the guess of one waiting request is worth."""
 MOST = 10.0
 """No model speaks for the fleet with more idle periods than this: else the busy ones would speak for the rare."""
 
@@ -47,7 +43,7 @@ class Learned:
 
     def _plan(self, who: Whole, minute: int) -> None:
         hazards = hazard(Gaps(self._ended[who], self._reached[who]), fleet=self._fleet(minute))
-        waits = (self._waits[who] + FEW) / (self._seen[who] + FEW)
+        waits = waiting_mean(self._waits[who], starts=self._seen[who])
         self._plans[who] = cheapest(hazards, tiers=self._tiers, waiting=waits, worth=self._worth).tiers
         self._planned_at[who] = np.maximum(self._seen[who], 1.0)
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.random import Generator, default_rng
 
 from foretide.policies.service import Floats
-from foretide.simulator.serverless.calls import Calls, Whole
+from foretide.policies.warm.idle import Whole
+from foretide.simulator.serverless.calls import Calls
 
 DAY_MIN = 1440
 

@@ -26,7 +26,7 @@ def test_tiers_out_of_order_are_refused(steps: tuple[WarmTier, ...], said: str) 
 
 
 def test_prices_and_wake_times_keep_their_order() -> None:
-    tiers = Tiers.of([ZERO, SLEEPING, READY])
+    tiers = Tiers((ZERO, SLEEPING, READY))
     assert tiers.wake_s.tolist() == [80.0, 2.0, 0.0]
     assert tiers.price.tolist() == [0.0, 0.1, 1.0]
     assert zero_or_ready(80.0) == Tiers((ZERO, READY))
