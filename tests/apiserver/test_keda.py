@@ -158,10 +158,11 @@ async def test_a_push_takes_a_target_from_zero_at_once_and_a_decided_zero_takes_
     stage.apply(replicas=0, minReplicaCount=0, pollingInterval=5, cooldownPeriod=1)
     await stage.polled(3)
     assert stage.replicas() == 0
+    streams = len(stage.told.watchers)
     stage.keda.bed.kubectl(
         "patch", "-n", stage.namespace, "scaledobject", "llama", "--type=merge", '-p={"spec":{"pollingInterval":3600}}'
     )
-    await stage.polled(2)
+    await stage.until(lambda: len(stage.told.watchers) > streams)
     await asyncio.sleep(2)
     stage.told.say(Answer(1))
     assert await stage.until(lambda: stage.replicas() == 1, 10.0) < 5.0

@@ -139,7 +139,7 @@ def test_a_model_rests_at_zero_and_comes_back_on_the_first_held_request(
         running.until(lambda: "Idle" in reasons(running))
 
         front.ask(3.0)
-        assert front.held == 3.0
+        assert front.held == pytest.approx(3.0)
         running.until(lambda: running.replicas() >= 1)
         running.until(lambda: front.held == 0.0)
         assert front.done == front.asked

@@ -38,7 +38,10 @@ def stand_still(bed: Bed, namespace: str, kind: str = "deployment") -> None:
     def still() -> bool:
         found = bed.get("-n", namespace, kind, "llama")
         versions.append(found["metadata"]["resourceVersion"])
-        return len(versions) > 5 and len(set(versions[-5:])) == 1
+        told = found.get("status", {})
+        seen = told.get("observedGeneration") == found["metadata"]["generation"]
+        grown = kind != "deployment" or told.get("replicas", 0) == found["spec"]["replicas"]
+        return seen and grown and len(versions) > 5 and len(set(versions[-5:])) == 1
 
     wait_for(still, what=f"a {kind} that stands still")
 
