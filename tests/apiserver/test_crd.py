@@ -62,7 +62,17 @@ EVENT = {"start": "2027-03-01T09:00:00Z", "end": "2027-03-01T10:30:00Z", "expect
 HOLIDAYS = {"dates": ["2027-12-25"], "expectedDemand": "0.5x"}
 FIVE = dict.fromkeys(("running", "waiting", "finished", "promptTokens", "outputTokens"), "my_metric{}")
 RESTS = {"engine": "dynamo", "pools__0__minReplicas": 0, "warm__scaleToZero": True}
+MAP = {"objectRef": {"apiVersion": "v1", "kind": "ConfigMap", "name": "llama"}, "fieldPath": "data['max-num.seqs']"}
+ARGUMENT = {
+    "objectRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llama"},
+    "fieldPath": "spec.template.spec.containers[engine].args[--max-num-seqs]",
+}
+TUNED = {"knob": MAP, "min": 8, "max": 256}
+ELSEWHERE = MAP | {"fieldPath": "data.canary", "podLabels": {"a": "b"}}
 ACCEPTED = [
+    {"concurrency": TUNED},
+    {"concurrency": TUNED | {"knob": ARGUMENT | {"restartsPods": True}, "changeInterval": "30m", "tune": "Off"}},
+    {"concurrency": TUNED | {"tune": "Learn", "lossBudget": "0.01", "canary": ELSEWHERE}},
     {"actuation": "keda"},
     RESTS,
     {**RESTS, "warm__keepAlive": "20m"},
@@ -96,6 +106,22 @@ def test_what_is_meant_is_accepted_by_schema_and_operator(
 
 
 REFUSED = [
+    ({"concurrency": TUNED | {"min": 300}}, "spec.concurrency.min", "min is above max; lower min or raise max"),
+    ({"concurrency": TUNED | {"tune": "Learn"}}, "spec.concurrency.tune", "needs a canary"),
+    ({"concurrency": TUNED | {"tune": "Auto"}}, "spec.concurrency.tune", '"Rule", "Learn", "Off"'),
+    ({"concurrency__min": 8}, "spec.concurrency.knob", "Required"),
+    ({"concurrency": TUNED | {"lossBudget": "2"}}, "spec.concurrency.lossBudget", "'2' is not a share of requests"),
+    ({"concurrency": TUNED | {"changeInterval": "1s"}}, "spec.concurrency.changeInterval", "between 1m and 720h"),
+    (
+        {"concurrency": TUNED, "concurrency__knob__objectRef__kind": "Secret"},
+        "spec.concurrency.knob.objectRef.kind",
+        "'Secret' is never written by the tuner",
+    ),
+    (
+        {"concurrency": TUNED, "concurrency__knob__fieldPath": "data[*]"},
+        "spec.concurrency.knob.fieldPath",
+        '"data[*]" is no field path; write it like',
+    ),
     (
         {"objective__ttft__threshold": 500},
         "spec.objective.ttft.threshold",

@@ -1,8 +1,9 @@
 """The end of a turn: carry out, remember, record, tell. In this order, so that what is told has happened."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from foretide.operator.actuate import Outcome, actuate
 from foretide.operator.events import Events
@@ -16,6 +17,8 @@ from foretide.policies.journal import encode
 from foretide.policies.memory import remember_scale
 
 logger = logging.getLogger(__name__)
+THE_TUNERS = "concurrency"
+"""The part of the status that another process writes."""
 
 
 class Finisher:
@@ -81,7 +84,7 @@ class Finisher:
         await self._events.tell(turn, status)
         if not news and turn.at - target.status_at < self._status_s:
             return
-        patch = patch_between(target.status, status)
+        patch = patch_between(_ours(target.status), status)
         if not patch:
             return
         try:
@@ -92,3 +95,8 @@ class Finisher:
             return
         self._telemetry.status_writes.labels("done").inc()
         target.status, target.status_at = status, turn.at
+
+
+def _ours(status: Mapping[str, Any]) -> dict[str, Any]:
+    """What is there without the tuner's part, which a patch would otherwise take away."""
+    return {name: value for name, value in status.items() if name != THE_TUNERS}

@@ -19,6 +19,7 @@ from foretide.operator.local_days import WrittenCalendar, holidays
 from foretide.operator.schedule import WrittenEvent, scheduled
 from foretide.operator.seams import Body, Key, TargetRef
 from foretide.operator.times import seconds, timestamp
+from foretide.operator.tuner.written import Tuning, WrittenConcurrency
 from foretide.operator.warm import WrittenWarm, contradiction
 from foretide.policies.flow import (
     DEFAULT_SCALE_DOWN,
@@ -164,6 +165,7 @@ class _Spec(Written):
     schedule: Annotated[list[WrittenEvent], Field(max_length=64, default_factory=list)]
     calendar: WrittenCalendar = WrittenCalendar()
     warm: WrittenWarm = WrittenWarm()
+    concurrency: WrittenConcurrency | None = None
     actuation: Literal["scale", "keda"] = "scale"
 
     @model_validator(mode="after")
@@ -213,6 +215,8 @@ class Resource:
     preset: Preset = VLLM
     gateway: str = ""
     """The workload in front of the engines whose pods tell demand."""
+    tuning: Tuning | None = None
+    """What `foretide tuner` sets; the operator writes nothing of it."""
 
     @property
     def lens(self) -> Lens:
@@ -312,6 +316,7 @@ def _resource(body: Body, spec: _Spec) -> Resource:
             approval=approval(annotations.get(APPROVE)) if spec.mode is Mode.APPROVE else None,
         ),
         actuation=spec.actuation,
+        tuning=spec.concurrency.tuning() if spec.concurrency else None,
     )
 
 

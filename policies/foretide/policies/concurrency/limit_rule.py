@@ -120,7 +120,7 @@ class Rule:
         self, model: StepModel, *, tpot_s: float, bounds: Bounds, margin: float = 1.0, blind: int = KNATIVE_DEFAULT
     ) -> None:
         self.name = "rule" if margin == 1.0 else f"rule-x{margin:g}"
-        self._model, self._tpot_s, self._bounds = model, tpot_s, bounds
+        self.model, self._tpot_s, self._bounds = model, tpot_s, bounds
         self._margin, self._blind = margin, blind
         self.lengths: Lengths | None = None
         """Mean tokens of late; None until they are known."""
@@ -134,13 +134,13 @@ class Rule:
         """n* before margin and bounds."""
         if self.lengths is None:
             return float(self._blind)
-        return float(largest_limit(self._model, self.lengths, tpot_s=self._tpot_s))
+        return float(largest_limit(self.model, self.lengths, tpot_s=self._tpot_s))
 
     def expected(self) -> float | None:
         """Requests/s of a replica that always runs n*; None until lengths are known."""
         if self.lengths is None:
             return None
-        return self._model.rate(max(1, round(self.unbounded)), self.lengths)
+        return self.model.rate(max(1, round(self.unbounded)), self.lengths)
 
     def learn(self, outcome: Window) -> None:
         """There is nothing to learn: lengths come with what is seen."""

@@ -211,11 +211,21 @@ class Shield:
         noise = sqrt(1.0 / max(1, one.good) + 1.0 / max(1, other.good))
         if -gained(one, other) > max(promise.loss, promise.sure * noise):
             return True
-        asked = (one.ended + one.refused, other.ended + other.refused)
-        share = (one.good + other.good) / max(1, sum(asked))
-        spread = sqrt(share * (1.0 - share) * sum(1.0 / max(1, count) for count in asked))
         usual = before.deviation if before.windows >= DOUBTFUL else 0.0
-        return lost(one, other) > min(OBVIOUS, max(promise.missed, promise.sure * spread, promise.sure * usual))
+        asked = (one.ended + one.refused, other.ended + other.refused)
+        return missed_more((one.good, asked[0]), (other.good, asked[1]), promise=promise, usual=usual)
+
+
+def missed_more(one: tuple[int, int], other: tuple[int, int], *, promise: Promise, usual: float = 0.0) -> bool:
+    """Whether of (good, asked) requests the first kept fewer than the other, beyond what is tolerated, beyond the noise
+    of counts, and beyond the standard deviation that is `usual`. A drop of `OBVIOUS` always counts; no requests never.
+    """
+    if not one[1] or not other[1]:
+        return False
+    share = (one[0] + other[0]) / (one[1] + other[1])
+    spread = sqrt(share * (1.0 - share) * (1.0 / one[1] + 1.0 / other[1]))
+    missed = other[0] / other[1] - one[0] / one[1]
+    return missed > min(OBVIOUS, max(promise.missed, promise.sure * spread, promise.sure * usual))
 
 
 def gained(one: Window, other: Window) -> float:
