@@ -32,6 +32,7 @@ COMMANDS = (
     "crd",
     "keda",
     "operate",
+    "tuner",
     "dev",
 )
 """Modules of this room that each bring a `register(app)`, in the order in which `--help` lists them."""

@@ -66,22 +66,22 @@ def operate(  # noqa: PLR0913 (every option of the command is an argument)
 
     try:
         settings = Settings(
-            sources=_sources(
+            sources=sources_of(
                 source, ca=source_ca or [], token=source_token or [], scrape=scrape_interval, max_body=max_body
             ),
-            identity=_identity(),
+            identity=identity(),
             namespaces=tuple(namespace or ()),
             kubeconfig=kubeconfig,
             context=context,
-            plan_s=_seconds("--plan-interval", plan_interval),
-            relief_s=_seconds("--relief-interval", relief_interval),
-            step_s=_seconds("--step", step),
-            season_s=_seconds("--season", season),
-            first_life_s=_seconds("--first-life", first_life),
-            backfill_s=_seconds("--backfill", backfill),
-            relist_s=_seconds("--relist-interval", relist_interval),
-            status_s=_seconds("--status-interval", status_interval),
-            cold_start_median_s=_seconds("--cold-start", cold_start),
+            plan_s=seconds_of("--plan-interval", plan_interval),
+            relief_s=seconds_of("--relief-interval", relief_interval),
+            step_s=seconds_of("--step", step),
+            season_s=seconds_of("--season", season),
+            first_life_s=seconds_of("--first-life", first_life),
+            backfill_s=seconds_of("--backfill", backfill),
+            relist_s=seconds_of("--relist-interval", relist_interval),
+            status_s=seconds_of("--status-interval", status_interval),
+            cold_start_median_s=seconds_of("--cold-start", cold_start),
             cold_start_sigma=cold_start_sigma,
             cache=cache,
             journal=journal,
@@ -91,13 +91,13 @@ def operate(  # noqa: PLR0913 (every option of the command is an argument)
                 network=forecast_network,
                 url=forecast_url,
                 ca_file=forecast_ca,
-                timeout_s=_seconds("--forecast-timeout", forecast_timeout),
+                timeout_s=seconds_of("--forecast-timeout", forecast_timeout),
             ),
-            keda=KedaSettings(address=keda, stale_s=_seconds("--keda-stale", keda_stale)),
+            keda=KedaSettings(address=keda, stale_s=seconds_of("--keda-stale", keda_stale)),
             lease=LeaseSettings(enabled=leader_elect, namespace=lease_namespace),
         )
     except BadSettings as error:
-        raise _refusal(str(error)) from error
+        raise refusal(str(error)) from error
     every_profile(None)
     _run(settings, verbose=verbose)
 
@@ -120,10 +120,10 @@ def _run(settings: "Settings", *, verbose: bool) -> None:
     try:
         asyncio.run(serve(settings))
     except NoCredentials as error:
-        raise _refusal(str(error)) from error
+        raise refusal(str(error)) from error
 
 
-def _sources(
+def sources_of(
     given: list[str], *, ca: list[str], token: list[str], scrape: str, max_body: int
 ) -> "dict[str, SourceSettings]":
     from foretide.operator.settings import SourceSettings
@@ -139,7 +139,7 @@ def _sources(
             address=address,
             ca_file=Path(authorities[name]) if name in authorities else None,
             token_file=Path(tokens[name]) if name in tokens else None,
-            scrape_s=_seconds("--scrape-interval", scrape),
+            scrape_s=seconds_of("--scrape-interval", scrape),
             max_body=max_body,
         )
         for name, address in addresses.items()
@@ -156,7 +156,7 @@ def _pairs(option: str, given: list[str]) -> dict[str, str]:
     return pairs
 
 
-def _seconds(option: str, text: str) -> float:
+def seconds_of(option: str, text: str) -> float:
     from foretide.operator.times import seconds
 
     try:
@@ -165,14 +165,14 @@ def _seconds(option: str, text: str) -> float:
         raise BadInput(field=option, value=text, fix="write a duration with its unit, like 500ms, 5s or 10m") from None
 
 
-def _refusal(message: str) -> BadInput:
+def refusal(message: str) -> BadInput:
     """A one-line message of another room, which has the same form: field, value, fix."""
     field, _, rest = message.partition(": ")
     value, _, fix = rest.partition(": ")
     return BadInput(field=field, value=value, fix=fix or "see --help")
 
 
-def _identity() -> str:
+def identity() -> str:
     """Who we are among several operators: the pod's or machine's name, and a number of this life."""
     import secrets
     import socket

@@ -7,11 +7,12 @@ What is NOT promised: delivery. An event that cannot be written is dropped; the 
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from foretide.operator.actuate import Outcome
 from foretide.operator.resource import API_VERSION, KIND
-from foretide.operator.seams import Cluster, ClusterError
+from foretide.operator.seams import Cluster, ClusterError, Key
 from foretide.operator.status import Turn, shortened
 from foretide.operator.times import written_time
 from foretide.policies.flow import ReasonCode
@@ -22,6 +23,40 @@ QUIET_S = 600.0
 DRIFT_QUIET_S = 3600.0
 """A break of demand's behaviour is told once, and a further one of the same target no sooner than this."""
 REMEMBERED = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The resource that an event is about."""
+
+    key: Key
+    uid: str
+
+
+def event_of(subject: Subject, *, at: float, kind: str, reason: str, message: str, by: str) -> dict[str, Any]:
+    """An Event to be created; `kind` is Normal or Warning, `by` names the process."""
+    key, time = subject.key, written_time(at)
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"generateName": f"{key.name[:200]}.", "namespace": key.namespace},
+        "involvedObject": {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "namespace": key.namespace,
+            "name": key.name,
+            "uid": subject.uid,
+        },
+        "type": kind,
+        "reason": reason,
+        "message": shortened(message),
+        "source": {"component": "foretide"},
+        "reportingComponent": "foretide",
+        "reportingInstance": by[:128],
+        "firstTimestamp": time,
+        "lastTimestamp": time,
+        "count": 1,
+    }
 
 
 class Events:
@@ -76,28 +111,10 @@ class Events:
         await self._emit(turn, "Warning", reason, message)
 
     async def _emit(self, turn: Turn, kind: str, reason: str, message: str) -> None:
-        key, time = turn.entry.key, written_time(turn.at)
-        event = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"generateName": f"{key.name[:200]}.", "namespace": key.namespace},
-            "involvedObject": {
-                "apiVersion": API_VERSION,
-                "kind": KIND,
-                "namespace": key.namespace,
-                "name": key.name,
-                "uid": turn.entry.uid,
-            },
-            "type": kind,
-            "reason": reason,
-            "message": shortened(message),
-            "source": {"component": "foretide"},
-            "reportingComponent": "foretide",
-            "reportingInstance": self._identity[:128],
-            "firstTimestamp": time,
-            "lastTimestamp": time,
-            "count": 1,
-        }
+        key = turn.entry.key
+        event = event_of(
+            Subject(key, turn.entry.uid), at=turn.at, kind=kind, reason=reason, message=message, by=self._identity
+        )
         try:
             await self._cluster.emit(event)
         except ClusterError as error:

@@ -159,10 +159,19 @@ def seen_pods(past: Past, *, templates: frozenset[str], ready: bool) -> Past:
     return replace(past, trial=replace(trial, rolled=True))
 
 
+def rollout(past: Past, *, now: float) -> Turn | None:
+    """What a rollout that has not ended asks for, with or without a window; None where none is under way."""
+    trial = past.trial
+    if trial is None or trial.rolled:
+        return None
+    if now - trial.at > STUCK_S:
+        return Turn(past, Verdict.ROLL_BACK, trial.before)
+    return Turn(past, Verdict.ROLLING_OUT)
+
+
 def _judged(past: Past, trial: Changed, seen: Window, terms: Terms, now: float) -> Turn:
-    if not trial.rolled:
-        stuck = now - trial.at > STUCK_S
-        return Turn(past, Verdict.ROLL_BACK if stuck else Verdict.ROLLING_OUT, trial.before if stuck else None)
+    if (waiting := rollout(past, now=now)) is not None:
+        return waiting
     if seen.attainment is None and seen.busy < 1.0:
         return Turn(past, Verdict.ON_TRIAL)
     if trial.settling:

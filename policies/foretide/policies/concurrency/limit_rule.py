@@ -120,21 +120,21 @@ class Rule:
         self, model: StepModel, *, tpot_s: float, bounds: Bounds, margin: float = 1.0, blind: int = KNATIVE_DEFAULT
     ) -> None:
         self.name = "rule" if margin == 1.0 else f"rule-x{margin:g}"
-        self.model, self._tpot_s, self._bounds = model, tpot_s, bounds
+        self.model, self.tpot_s, self.bounds = model, tpot_s, bounds
         self._margin, self._blind = margin, blind
         self.lengths: Lengths | None = None
         """Mean tokens of late; None until they are known."""
 
     def act(self, seen: Window | None) -> int:
         self.lengths = followed(self.lengths, seen)
-        return self._bounds.clip(self._margin * self.unbounded)
+        return self.bounds.clip(self._margin * self.unbounded)
 
     @property
     def unbounded(self) -> float:
         """n* before margin and bounds."""
         if self.lengths is None:
             return float(self._blind)
-        return float(largest_limit(self.model, self.lengths, tpot_s=self._tpot_s))
+        return float(largest_limit(self.model, self.lengths, tpot_s=self.tpot_s))
 
     def expected(self) -> float | None:
         """Requests/s of a replica that always runs n*; None until lengths are known."""
