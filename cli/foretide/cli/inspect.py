@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from foretide.cli.limit_story import limit_lines
 from foretide.cli.problems import BadInput
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ def explained(body: Body) -> list[str]:
     ready = conditions.get("Ready")
     if ready is None:
         fix = "start one with `foretide operator`, or look into its log"
-        return [f"{meta['namespace']}/{meta['name']}: no operator has looked at it yet; {fix}"]
+        alone = f"{meta['namespace']}/{meta['name']}: no operator has looked at it yet; {fix}"
+        return [alone, *limit_lines(spec, told.get("concurrency") or {})]
     decision = told.get("lastDecision") or {}
     return [
         f"{meta['namespace']}/{meta['name']}  mode {spec.get('mode')}  {ready['reason']}",
@@ -111,6 +113,7 @@ def explained(body: Body) -> list[str]:
         *_forecast_lines(decision.get("forecast") or {}),
         *(f"  {item['type']}: {item['message']}" for item in conditions.values() if _is_trouble(item)),
         *_approval_lines(meta, told.get("pendingApproval") or {}),
+        *limit_lines(spec, told.get("concurrency") or {}),
         *_scorecard_lines(told.get("scorecard") or {}),
         *_history_lines(told.get("history") or ()),
     ]

@@ -8,7 +8,7 @@ What is NOT promised: order. Events and relists may cross; an older resourceVers
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from foretide.operator.resource import Parsed, Resource, parse
@@ -81,7 +81,12 @@ class Registry:
 
 
 def _news(before: Entry, after: Entry) -> bool:
-    return before.generation != after.generation or before.resource != after.resource
+    return before.generation != after.generation or _asked(before) != _asked(after)
+
+
+def _asked(entry: Entry) -> Resource | None:
+    """What its owner wants. The limit in force comes from the status: the next plan is soon enough for it."""
+    return replace(entry.resource, limit=None) if entry.resource is not None else None
 
 
 def _identity(body: Body) -> tuple[Key, str, int]:

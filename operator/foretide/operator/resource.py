@@ -19,7 +19,7 @@ from foretide.operator.local_days import WrittenCalendar, holidays
 from foretide.operator.schedule import WrittenEvent, scheduled
 from foretide.operator.seams import Body, Key, TargetRef
 from foretide.operator.times import seconds, timestamp
-from foretide.operator.tuner.written import Tuning, WrittenConcurrency
+from foretide.operator.tuner.written import Tuning, WrittenConcurrency, limit_in_force
 from foretide.operator.warm import WrittenWarm, contradiction
 from foretide.policies.flow import (
     DEFAULT_SCALE_DOWN,
@@ -217,6 +217,8 @@ class Resource:
     """The workload in front of the engines whose pods tell demand."""
     tuning: Tuning | None = None
     """What `foretide tuner` sets; the operator writes nothing of it."""
+    limit: int | None = None
+    """Requests that one replica takes at once, as the tuner last published it; None where nothing is tuned."""
 
     @property
     def lens(self) -> Lens:
@@ -317,6 +319,7 @@ def _resource(body: Body, spec: _Spec) -> Resource:
         ),
         actuation=spec.actuation,
         tuning=spec.concurrency.tuning() if spec.concurrency else None,
+        limit=limit_in_force(body.get("status") or {}) if spec.concurrency else None,
     )
 
 

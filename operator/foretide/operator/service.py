@@ -57,6 +57,8 @@ class Question:
     objective: Objective
     prompt_tokens: int
     output_tokens: int
+    limit: int | None = None
+    """Requests that a replica takes at once; None for the engine's default."""
 
 
 def sketched(question: Question) -> ServiceModel:
@@ -95,7 +97,8 @@ def measured(question: Question, cache: Path) -> ServiceModel:
 
 def _deployment(question: Question) -> Deployment:
     own = own_profiles()
-    return Deployment(find_profile(model=question.model, gpu=question.accelerator, tp=question.gpus, own=own))
+    found = find_profile(model=question.model, gpu=question.accelerator, tp=question.gpus, own=own)
+    return Deployment(found) if question.limit is None else Deployment(found, max_num_seqs=question.limit)
 
 
 def _lengths(question: Question) -> tuple[Tokens, Tokens]:
@@ -151,4 +154,5 @@ def question_of(resource: Resource, history: DemandHistory, before: Lengths | No
         objective=resource.spec.objective,
         prompt_tokens=prompt,
         output_tokens=output,
+        limit=resource.limit,
     )

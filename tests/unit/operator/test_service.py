@@ -117,3 +117,12 @@ def test_lengths_at_an_edge_do_not_ask_to_and_fro() -> None:
 def test_the_question_names_everything_that_matters() -> None:
     asked = question_of(llama(model="m"), history(1.0))
     assert (asked.model, asked.accelerator, asked.gpus) == ("m", "H100", 1)
+
+
+def test_the_limit_that_the_tuner_published_is_part_of_the_question() -> None:
+    knob = {"objectRef": {"apiVersion": "v1", "kind": "ConfigMap", "name": "x"}, "fieldPath": "data.limit"}
+    body = resource(concurrency={"knob": knob, "min": 1, "max": 99})
+    for status, limit in (({}, None), ({"concurrency": {"limit": 40}}, 40), ({"concurrency": {"limit": "x"}}, None)):
+        found = parse(body | {"status": status}).resource
+        assert found is not None
+        assert question_of(found, edgy(1000.0)).limit == limit

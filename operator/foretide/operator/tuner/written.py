@@ -4,6 +4,7 @@ What is NOT promised: that the object is there, or that its field holds a number
 says so in the status.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
@@ -158,3 +159,9 @@ class WrittenConcurrency(Written):
     @staticmethod
     def _place(written: _Knob | _Canary) -> tuple[TargetRef, FieldPath]:
         return written.object_ref.ref(), written.field_path
+
+
+def limit_in_force(status: Mapping[str, Any]) -> int | None:
+    """As the tuner published it; None where it did not, or where it makes no sense."""
+    limit = (status.get("concurrency") or {}).get("limit")
+    return limit if isinstance(limit, int) and not isinstance(limit, bool) and limit >= 1 else None
