@@ -1,4 +1,4 @@
-"""The tuner as a process on a real control plane with a real Prometheus: a number is tuned, and a loss is taken back."""
+"""The tuner as a process on a real control plane with a real Prometheus: what it sets, and what it takes back."""
 
 import json
 from collections.abc import Iterator

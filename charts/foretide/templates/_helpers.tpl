@@ -86,6 +86,57 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end -}}
 
+{{- /* The rules of the tuner outside its own namespace; discovery is everybody's. */ -}}
+{{- define "foretide.tunerRules" -}}
+- apiGroups: [autoscaling.foretide.io]
+  resources: [inferenceautoscalers]
+  verbs: [list]
+- apiGroups: [autoscaling.foretide.io]
+  resources: [inferenceautoscalers/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create]
+{{- range $group, $resources := .Values.targets }}
+{{- if $resources }}
+- apiGroups: [{{ $group | quote }}]
+  resources:
+    {{- range $resources }}
+    - {{ . }}/scale
+    {{- end }}
+  verbs: [get]
+{{- end }}
+{{- end }}
+{{- range $group, $resources := .Values.tuner.knobs }}
+{{- if $resources }}
+- apiGroups: [{{ ternary "" $group (eq $group "core") | quote }}]
+  resources: {{- toYaml $resources | nindent 4 }}
+  verbs: [get, patch]
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* Certificates and tokens of the sources, for a pod that reads them. */ -}}
+{{- define "foretide.sourceVolumes" -}}
+{{- range $name, $source := .Values.sources }}
+{{- with $source.ca }}
+- name: ca-{{ $name }}
+  {{- if .configMap }}
+  configMap: {name: {{ .configMap }}}
+  {{- else }}
+  secret: {secretName: {{ .secret }}}
+  {{- end }}
+{{- end }}
+{{- with $source.token }}
+- name: token-{{ $name }}
+  secret: {secretName: {{ .secret }}}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{- define "foretide.sourcePort" -}}
 {{- $parts := urlParse .address -}}
 {{- $port := regexFind ":[0-9]+$" $parts.host | trimPrefix ":" -}}
