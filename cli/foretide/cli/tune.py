@@ -1,7 +1,7 @@
 """`foretide tune`: agents that set a replica's concurrency limit, on a named set-up, with or without the shield.
 
-Promised: the same seed gives the same files. NOT promised: anything about a cluster. All of it is simulated; on a cluster
-`foretide tuner` is what acts.
+Promised: the same seed gives the same files. NOT promised: anything about a cluster. All of it is simulated; on a
+cluster `foretide tuner` is what acts.
 """
 
 import io

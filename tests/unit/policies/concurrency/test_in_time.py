@@ -3,15 +3,28 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from shown import LINEAR, shown
 
 from foretide.policies.concurrency import in_time
-from foretide.policies.concurrency.in_time import FIRST, REST_S, STUCK_S, TRIAL, Past, Terms, Turn, Verdict, turn
+from foretide.policies.concurrency.in_time import (
+    FIRST,
+    REST_S,
+    STUCK_S,
+    TRIAL,
+    Past,
+    Terms,
+    Turn,
+    Verdict,
+    is_worse,
+    turn,
+)
 from foretide.policies.concurrency.limit_rule import Rule
 from foretide.policies.concurrency.restart import Restart
+from foretide.policies.concurrency.shield import Promise
 from foretide.policies.concurrency.window import Bounds, Window
 
 BOUNDS = Bounds(4, 512)
@@ -45,7 +58,7 @@ def at_best(good: int, ended: int = 1000) -> Window:
     return shown(limit=BEST, good=good, ended=ended)
 
 
-def test_three_windows_come_before_a_first_change() -> None:
+def test_some_windows_come_before_a_first_change() -> None:
     for windows in range(1, FIRST):
         assert lived(Past(), shown(), windows=windows).verdict is Verdict.WATCHING
     assert lived(Past(), shown(), windows=FIRST).limit == BEST
@@ -88,12 +101,15 @@ def test_the_first_window_after_a_change_is_not_held_against_it() -> None:
 
 
 def test_small_losses_that_add_up_take_it_back_too() -> None:
-    told = lived(on_trial(), at_best(875), windows=in_time.SETTLING + FIRST)
-    assert told.verdict is Verdict.ROLL_BACK
+    for windows, verdict in ((3, Verdict.ON_TRIAL), (in_time.LOOKS[0], Verdict.ROLL_BACK)):
+        assert lived(on_trial(), at_best(871), windows=in_time.SETTLING + windows).verdict is verdict
 
 
 def test_noise_takes_nothing_back() -> None:
-    past, seen = on_trial(), iter([at_best(9, 10), at_best(8, 10), at_best(10, 10), at_best(8, 10), at_best(9, 10)])
+    past, seen = (
+        on_trial(),
+        iter([at_best(0), at_best(9, 10), at_best(8, 10), at_best(10, 10), at_best(8, 10), at_best(9, 10)]),
+    )
     for window in seen:
         told = turn(past, window, rule=rule(), terms=LIVE, now=60.0)
         past = told.past
@@ -112,8 +128,8 @@ def test_a_restart_is_ordered_rarely_and_only_where_it_pays() -> None:
     assert lived(Past(), idle, windows=9, terms=RESTARTS).verdict is Verdict.NOT_WORTH_IT
     assert lived(Past(), idle, windows=9).verdict is Verdict.CHANGE, "what restarts nothing costs nothing"
     past = Past(changed_at=0.0)
-    assert lived(past, shown(), windows=4, terms=RESTARTS, now=3600.0).verdict is Verdict.TOO_SOON
-    assert lived(past, shown(), windows=4, terms=RESTARTS, now=6 * 3600.0).verdict is Verdict.CHANGE
+    assert lived(past, shown(), windows=FIRST, terms=RESTARTS, now=3600.0).verdict is Verdict.TOO_SOON
+    assert lived(past, shown(), windows=FIRST, terms=RESTARTS, now=6 * 3600.0).verdict is Verdict.CHANGE
 
 
 def test_a_rollout_is_waited_for_and_one_that_never_ends_is_taken_back() -> None:
@@ -126,6 +142,26 @@ def test_a_rollout_is_waited_for_and_one_that_never_ends_is_taken_back() -> None
     assert lived(rolled, at_best(900), windows=2, terms=RESTARTS).verdict is Verdict.ON_TRIAL
     late = turn(past, at_best(0), rule=rule(), terms=RESTARTS, now=STUCK_S + 1.0)
     assert (late.verdict, late.limit) == (Verdict.ROLL_BACK, 100)
+
+
+@pytest.mark.parametrize(("share", "asked"), [(0.99, 120), (0.9, 20), (0.9, 1000), (0.7, 120)])
+def test_without_a_loss_few_changes_are_taken_back_and_with_one_most(share: float, asked: int) -> None:
+    rng = np.random.default_rng(7)
+
+    def taken_back_of(runs: int, lost: float) -> float:
+        found = 0
+        for _ in range(runs):
+            counts = [(int(rng.binomial(asked, share)), asked) for _ in range(FIRST)]
+            after: tuple[tuple[int, int], ...] = ()
+            for _ in range(TRIAL):
+                after = (*after, (int(rng.binomial(asked, share - lost)), asked))
+                if is_worse(after, tuple(counts), Promise()):
+                    found += 1
+                    break
+        return found / runs
+
+    assert taken_back_of(300, 0.0) <= 0.06
+    assert taken_back_of(100, 0.3) >= 0.95
 
 
 windows = st.tuples(st.integers(0, 500), st.integers(0, 500)).map(lambda pair: (min(pair), max(pair)))
