@@ -49,7 +49,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Pods:
-    """Of the fleet, now: which templates there are, and whether all pods are ready."""
+    """Of the fleet, now: which templates there are, and whether at least half of its pods are ready."""
 
     templates: frozenset[str] = frozenset()
     ready: bool = True
@@ -83,8 +83,8 @@ def taken_in(rule: Rule, memory: Memory, seen: Window) -> None:
 def _ruled(memory: Memory, turn: in_time.Turn, limit: int, pods: Pods, *, now: float) -> Decision:
     past, words = turn.past, _words(turn, limit, now)
     if turn.verdict is Verdict.CHANGE and turn.limit is not None:
-        template = ",".join(sorted(pods.templates))
-        past = in_time.begun(past, before=limit, after=turn.limit, now=now, template=template)
+        old = tuple(sorted(pods.templates))
+        past = in_time.begun(past, before=limit, after=turn.limit, now=now, templates=old)
     elif turn.verdict is Verdict.ROLL_BACK:
         past = in_time.taken_back(past, now=now)
         words += f"; n* rests until {written_time(past.rests_until)}"

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from foretide.operator.tuner.path import PLAIN, Entry, FieldPath, Flag, Index, Key, Step
+from foretide.operator.tuner.path import Entry, FieldPath, Flag, Index, Key, Step, told
 
 Body = Mapping[str, Any]
 Patch = list[dict[str, Any]]
@@ -123,17 +123,6 @@ def _there(value: Any) -> list[str]:
         return sorted(map(str, value))[:8]
     entries = value if isinstance(value, Sequence) and not isinstance(value, str) else ()
     return [str(one["name"]) for one in entries if isinstance(one, Mapping) and "name" in one][:8]
-
-
-def told(path: FieldPath) -> str:
-    """The path as users write it."""
-    words = []
-    for step in path:
-        if isinstance(step, Key):
-            words.append(f".{step.name}" if PLAIN.fullmatch(step.name) else f"['{step.name}']")
-        else:
-            words.append(f"[{step.place if isinstance(step, Index) else step.name}]")
-    return "".join(words).removeprefix(".")
 
 
 def _escaped(place: str | int) -> str:

@@ -36,6 +36,12 @@ class Memory:
     """The shield's."""
     conflict: int | None = None
     """Generation of the resource at which somebody else was found to write the number."""
+    knob: str = ""
+    """Whose memory it is; of another number it says nothing."""
+
+    def of(self, knob: str) -> "Memory":
+        """The memory of this number: only lengths outlive a change of what is tuned."""
+        return self if self.knob == knob else Memory(lengths=self.lengths, knob=knob)
 
     def knows_canary(self, now: int) -> bool:
         """Whether the canary's number is ours, or nobody's yet."""
@@ -56,6 +62,7 @@ class Memory:
             "role": self.role,
             "learnt": self.learnt,
             "conflict": self.conflict,
+            "knob": self.knob,
         }
         text = json.dumps(_rounded(told), separators=(",", ":"))
         return text if len(text) <= MOST or self.learnt is None else replace(self, learnt=None, role="").text()
@@ -74,6 +81,7 @@ def remembered(text: Any) -> Memory:
             role=told["role"],
             learnt=told["learnt"],
             conflict=told["conflict"],
+            knob=told["knob"],
         )
     except (TypeError, ValueError, KeyError, AttributeError):
         return Memory()

@@ -21,7 +21,7 @@ def whose(memory: Memory, *, now: int, writing: int | None, generation: int) -> 
         known = memory if writing is None else replace(memory, past=Past(strikes=memory.past.strikes))
         return replace(known, conflict=None)
     if memory.conflict is not None and generation > memory.conflict:
-        return Memory(lengths=memory.lengths, learnt=memory.learnt)
+        return Memory(lengths=memory.lengths, learnt=memory.learnt, knob=memory.knob)
     return Still(
         STOPPED,
         "Conflict",

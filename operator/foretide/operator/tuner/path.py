@@ -74,6 +74,17 @@ def restarts(steps: FieldPath) -> bool:
     return steps[:2] == (Key("spec"), Key("template"))
 
 
+def told(path: FieldPath) -> str:
+    """The path as users write it."""
+    words = []
+    for step in path:
+        if isinstance(step, Key):
+            words.append(f".{step.name}" if PLAIN.fullmatch(step.name) else f"['{step.name}']")
+        else:
+            words.append(f"[{step.place if isinstance(step, Index) else step.name}]")
+    return "".join(words).removeprefix(".")
+
+
 def _steps(text: str) -> FieldPath:
     steps: list[Step] = []
     at = 0

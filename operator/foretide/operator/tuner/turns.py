@@ -84,11 +84,13 @@ class Turner:
             logger.info("%s: %s -> %s: %s", case.resource.key, told.change.before, told.change.to, told.message)
 
     async def _decided(self, case: Case) -> Told:
-        memory = remembered(case.before.get("memory"))
+        known = remembered(case.before.get("memory"))
+        memory = known.of(case.tuning.numbers())
+        writing = case.before.get("writing") if memory is known else None
         number = await self._looking.number(case.resource, case.tuning.knob)
         if isinstance(number, Still):
             return _still(number, memory)
-        found = whose(memory, now=number.value, writing=case.before.get("writing"), generation=case.resource.generation)
+        found = whose(memory, now=number.value, writing=writing, generation=case.resource.generation)
         if isinstance(found, Still):
             conflict = replace(memory, conflict=memory.conflict or case.resource.generation)
             return _still(found, conflict, limit=number.value)

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from foretide.operator.base import Written
 from foretide.operator.seams import TargetRef
 from foretide.operator.times import seconds
-from foretide.operator.tuner.path import FieldPath, field_path, restarts
+from foretide.operator.tuner.path import FieldPath, field_path, restarts, told
 from foretide.policies.concurrency.window import Bounds
 
 Tune = Literal["Rule", "Learn", "Off"]
@@ -80,6 +80,9 @@ class Knob:
     path: FieldPath
     restarts_pods: bool
 
+    def __str__(self) -> str:
+        return f"{self.ref.api_version} {self.ref} {told(self.path)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Canary:
@@ -102,6 +105,10 @@ class Tuning:
     canary: Canary | None = None
     loss_budget: float = 0.003
     change_interval_s: float = CHANGE_INTERVAL
+
+    def numbers(self) -> str:
+        """Which numbers are tuned, in words."""
+        return f"{self.knob}; {self.canary.knob}" if self.canary else str(self.knob)
 
 
 class WrittenConcurrency(Written):

@@ -56,8 +56,8 @@ class Changed:
     before: int
     after: int
     at: float
-    template: str = ""
-    """Which pods were there before it; empty where none are replaced."""
+    templates: tuple[str, ...] = ()
+    """Of the pods that were there before it; empty where none are replaced."""
     rolled: bool = True
     windows: tuple[Kept, ...] = ()
     settling: int = SETTLING
@@ -84,7 +84,7 @@ class Past:
             **{
                 **state,
                 "windows": _windows(state["windows"]),
-                "trial": trial and Changed(**{**trial, "windows": _windows(trial["windows"])}),
+                "trial": trial and _changed(trial),
             }
         )
 
@@ -143,9 +143,9 @@ def is_apart(limit: int, best: int, bounds: Bounds) -> bool:
     return outside or max(limit, best) >= RATIO * min(limit, best)
 
 
-def begun(past: Past, *, before: int, after: int, now: float, template: str = "") -> Past:
-    """A change has been written."""
-    trial = Changed(before, after, now, template, rolled=not template)
+def begun(past: Past, *, before: int, after: int, now: float, templates: tuple[str, ...] = ()) -> Past:
+    """A change has been written; pods of these templates are to be replaced."""
+    trial = Changed(before, after, now, templates, rolled=not templates)
     return replace(past, trial=trial, changed_at=now)
 
 
@@ -156,9 +156,9 @@ def taken_back(past: Past, *, now: float) -> Past:
 
 
 def seen_pods(past: Past, *, templates: frozenset[str], ready: bool) -> Past:
-    """Whether a rollout has ended: only pods of another template are there, and all are ready."""
+    """Whether a rollout has ended: no pod of an old template is there, and those of the new one are `ready`."""
     trial = past.trial
-    if trial is None or trial.rolled or not ready or len(templates) != 1 or trial.template in templates:
+    if trial is None or trial.rolled or not ready or not templates or templates & set(trial.templates):
         return past
     return replace(past, trial=replace(trial, rolled=True))
 
@@ -224,6 +224,10 @@ def _deviation(windows: tuple[Kept, ...]) -> float:
         return 0.0
     mean = sum(shares) / len(shares)
     return sqrt(sum((share - mean) ** 2 for share in shares) / (len(shares) - 1))
+
+
+def _changed(row: Mapping[str, Any]) -> Changed:
+    return Changed(**{**row, "windows": _windows(row["windows"]), "templates": tuple(row["templates"])})
 
 
 def _windows(rows: Any) -> tuple[Kept, ...]:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from patching import applied
 
-from foretide.operator.tuner.knob import Refusal, patch, read, told
-from foretide.operator.tuner.path import field_path
+from foretide.operator.tuner.knob import Refusal, patch, read
+from foretide.operator.tuner.path import field_path, told
 
 CONTAINER = {
     "name": "engine",

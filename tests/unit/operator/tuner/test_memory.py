@@ -12,10 +12,11 @@ KNOWN = Memory(
     ours=69,
     canary_ours=(69, 75),
     lengths={"lengths": [4000.5, 200.25]},
-    past=Past(((9, 10),), Changed(100, 69, 1.7e9, "abc", rolled=False, windows=((8, 10),)), 1.7e9, 0.0, 2),
+    past=Past(((9, 10),), Changed(100, 69, 1.7e9, ("abc",), rolled=False, windows=((8, 10),)), 1.7e9, 0.0, 2),
     role="canary",
     learnt={"agent": {"rows": [[1.0, 2.0]]}},
     conflict=3,
+    knob="ConfigMap llama data.limit",
 )
 
 

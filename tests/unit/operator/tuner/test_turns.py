@@ -128,6 +128,18 @@ async def test_an_edit_of_the_resource_begins_anew_from_what_is_there() -> None:
     assert world.objects[MAP]["data"]["limit"] == str(BEST)
 
 
+async def test_another_number_is_no_conflict_with_the_one_before() -> None:
+    world = World()
+    await world.window(FIRST)
+    world.objects["ConfigMap", "other"] = config_map("128", "other")
+    world.body["spec"]["concurrency"]["knob"] = KNOB | {"objectRef": {**KNOB["objectRef"], "name": "other"}}  # type: ignore[dict-item]
+    world.body["metadata"]["generation"] += 1
+    await world.window(FIRST - 1)
+    assert (world.told["reason"], world.told["limit"]) == ("Watching", 128)
+    await world.window()
+    assert world.objects["ConfigMap", "other"]["data"]["limit"] == str(BEST)
+
+
 async def test_who_writes_between_our_look_and_our_write_wins() -> None:
     world = World()
     world.meddle = lambda found: found.objects[MAP]["data"].update(limit="128")

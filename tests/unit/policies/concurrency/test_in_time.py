@@ -47,11 +47,11 @@ def lived(past: Past, seen: Window, *, windows: int, terms: Terms = LIVE, now: f
     return told
 
 
-def on_trial(*, share: float = 0.9, terms: Terms = LIVE, template: str = "") -> Past:
+def on_trial(*, share: float = 0.9, terms: Terms = LIVE, templates: tuple[str, ...] = ()) -> Past:
     """A change from 100 to n*, just written, after windows that kept this share."""
     told = lived(Past(), shown(good=round(1000 * share), ended=1000), windows=FIRST, terms=terms)
     assert (told.verdict, told.limit) == (Verdict.CHANGE, BEST)
-    return in_time.begun(told.past, before=100, after=BEST, now=0.0, template=template)
+    return in_time.begun(told.past, before=100, after=BEST, now=0.0, templates=templates)
 
 
 def at_best(good: int, ended: int = 1000) -> Window:
@@ -133,10 +133,16 @@ def test_a_restart_is_ordered_rarely_and_only_where_it_pays() -> None:
 
 
 def test_a_rollout_is_waited_for_and_one_that_never_ends_is_taken_back() -> None:
-    past = on_trial(terms=RESTARTS, template="old")
+    past = on_trial(terms=RESTARTS, templates=("old", "older"))
     told = turn(past, at_best(0), rule=rule(), terms=RESTARTS, now=60.0)
     assert told.verdict is Verdict.ROLLING_OUT
-    for templates, ready in ((("old",), True), (("old", "new"), True), (("new",), False)):
+    for templates, ready in (
+        (("old",), True),
+        (("older",), True),
+        (("old", "new"), True),
+        (("new",), False),
+        ((), True),
+    ):
         assert in_time.seen_pods(past, templates=frozenset(templates), ready=ready) == past
     rolled = in_time.seen_pods(past, templates=frozenset({"new"}), ready=True)
     assert lived(rolled, at_best(900), windows=2, terms=RESTARTS).verdict is Verdict.ON_TRIAL
