@@ -23,7 +23,7 @@ from foretide.operator.tuner.looking import Fleet, Looking, Number
 from foretide.operator.tuner.memory import Memory, remembered
 from foretide.operator.tuner.ours import foreign, whose
 from foretide.operator.tuner.told import STOPPED, WAITING, Change, Still, Told, news, part
-from foretide.operator.tuner.writing import Writing
+from foretide.operator.tuner.writing import UNANSWERED, Writing
 from foretide.operator.tuner.written import Canary, Tuning
 from foretide.policies.concurrency.in_time import Terms
 from foretide.policies.concurrency.limit_rule import Rule
@@ -178,7 +178,7 @@ class Turner:
         if decision.limit is not None:
             failed = await self._writing.number(key, knob, numbers.fleet, decision.limit)
             if failed is not None:
-                return _still(failed, decision.unset, limit=numbers.fleet.value)
+                return _failed(failed, told, decision)
             change = Change(numbers.fleet.value, decision.limit, decision.reason, decision.message)
             told = replace(told, memory=replace(told.memory, ours=decision.limit), limit=decision.limit, change=change)
         if decision.canary is None or canary is None or numbers.canary is None:
@@ -195,6 +195,13 @@ class Numbers:
 
     fleet: Number
     canary: Number | None = None
+
+
+def _failed(failed: Still, told: Told, decision: Decision) -> Told:
+    """A write without an answer may have been done: the next turn finds out by what stands as about to be written."""
+    if failed.reason == UNANSWERED:
+        return replace(told, state=failed.state, reason=failed.reason, message=failed.message, writing=decision.limit)
+    return _still(failed, decision.unset, limit=told.limit)
 
 
 def _timeless(part: Mapping[str, Any]) -> dict[str, Any]:

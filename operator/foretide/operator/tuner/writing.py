@@ -11,10 +11,12 @@ from foretide.operator.seams import Body, ClusterError, Key, TargetRef
 from foretide.operator.tuner.knob import Patch, Refusal, patch
 from foretide.operator.tuner.looking import Number, unread
 from foretide.operator.tuner.objects import FIELD_MANAGER, Caller, Put
-from foretide.operator.tuner.told import STOPPED, Still
+from foretide.operator.tuner.told import STOPPED, WAITING, Still
 from foretide.operator.tuner.written import Knob
 
 logger = logging.getLogger(__name__)
+UNANSWERED = "WriteFailed"
+"""Of a write that may have been done all the same."""
 
 
 class Events(Protocol):
@@ -44,16 +46,16 @@ class Writing:
         if isinstance(made, Refusal):
             return Still(STOPPED, "BadKnob", f"spec.concurrency.knob: {knob.ref}: {made.text}")
         if not self._leads():
-            return Still("Waiting", "LostLead", "the lead was lost before the number was written")
+            return Still(WAITING, "LostLead", "the lead was lost before the number was written")
         try:
             put = await self._objects.put(key.namespace, knob.ref, made)
         except ClusterError as error:
             if error.status in (400, 401, 403, 404):
                 return unread(knob.ref, error)
             words = f"writing {value} to {knob.ref} failed: {str(error)[:200]}"
-            return Still(STOPPED if error.status == 422 else "Waiting", "WriteFailed", words)
+            return Still(STOPPED, "WriteRefused", words) if error.status == 422 else Still(WAITING, UNANSWERED, words)
         if put is Put.MOVED:
-            return Still("Waiting", "Moved", f"{knob.ref} changed since it was read; deciding again in the next window")
+            return Still(WAITING, "Moved", f"{knob.ref} changed since it was read; deciding again in the next window")
         return None
 
     async def status(self, key: Key, after: Mapping[str, Any] | None) -> bool:

@@ -2,8 +2,9 @@
 
 Five windows at the present limit come first. Then n* is set, where it is a tenth or more away, and stays on trial for
 `TRIAL` windows: one that keeps fewer requests than those before it beyond noise, or small losses that add up, put the
-old limit back, and n* rests, longer each time. A number whose change restarts pods is changed at most once in
-`lasts_s`, and only where that pays (`restart`); its windows count from the end of the rollout.
+old limit back, and n* rests near the limit that failed, longer each time. Where n* falls below both limits of a trial,
+it is followed at once. A number whose change restarts pods is changed at most once in `lasts_s`, and only where that
+pays (`restart`); its windows count from the end of the rollout.
 
 What is NOT promised: that a loss is the change's. Traffic that turns in the same minutes looks alike, and is answered
 alike: the old limit comes back, and n* is tried again later. Only attainment is compared, as goodput follows demand.
@@ -29,8 +30,9 @@ loss this takes back one to four changes of a hundred, of 20 to 1000 requests a 
 it finds a loss of 10 points in 120 requests a window in 86 to 100 of a hundred (made-up counts, 2000 draws each)."""
 SETTLING = 1
 """Windows after a change that are not judged: much of what ends in them was admitted before."""
-REST_S = 3600.0
-"""For which n* rests after its first failure; twice as long each further time, up to 32 times."""
+REST_S, NEAR = 3600.0, RATIO**3
+"""For which n* rests after its first failure, twice as long each further time, up to 32 times; and the factor around
+the limit that failed within which it does."""
 STUCK_S = 1800.0
 """After which a rollout that has not ended is taken back."""
 Kept = tuple[int, int]
@@ -73,6 +75,8 @@ class Past:
     changed_at: float | None = None
     rests_until: float = 0.0
     strikes: int = 0
+    failed: int | None = None
+    """The limit that was taken back last."""
 
     def state(self) -> State:
         return asdict(self)
@@ -111,7 +115,7 @@ class Terms:
 def turn(past: Past, seen: Window, *, rule: Rule, terms: Terms, now: float) -> Turn:
     """After one more window of the fleet, at the limit in force. `rule` has taken the window in."""
     if past.trial is not None:
-        return _judged(past, past.trial, seen, terms, now)
+        return _moot(past, past.trial, rule, terms) or _judged(past, past.trial, seen, terms, now)
     if seen.attainment is not None:
         past = replace(past, windows=(*past.windows, _kept(seen))[-KEPT:])
     best = terms.bounds.clip(rule.unbounded)
@@ -119,7 +123,7 @@ def turn(past: Past, seen: Window, *, rule: Rule, terms: Terms, now: float) -> T
         return Turn(past, Verdict.WATCHING)
     if not is_apart(seen.limit, best, terms.bounds):
         return Turn(past, Verdict.STEADY)
-    if now < past.rests_until:
+    if now < past.rests_until and _is_near(best, past.failed):
         return Turn(past, Verdict.RESTING)
     if against := _against(past, seen, best, rule, terms, now):
         return Turn(past, against)
@@ -143,6 +147,11 @@ def is_apart(limit: int, best: int, bounds: Bounds) -> bool:
     return outside or max(limit, best) >= RATIO * min(limit, best)
 
 
+def _is_near(best: int, failed: int | None) -> bool:
+    """What failed says nothing of an n* for quite other lengths."""
+    return failed is None or max(best, failed) < NEAR * min(best, failed)
+
+
 def begun(past: Past, *, before: int, after: int, now: float, templates: tuple[str, ...] = ()) -> Past:
     """A change has been written; pods of these templates are to be replaced."""
     trial = Changed(before, after, now, templates, rolled=not templates)
@@ -152,7 +161,8 @@ def begun(past: Past, *, before: int, after: int, now: float, templates: tuple[s
 def taken_back(past: Past, *, now: float) -> Past:
     """The old limit has been written again."""
     rest = REST_S * 2 ** min(past.strikes, 5)
-    return replace(past, trial=None, changed_at=now, rests_until=now + rest, strikes=past.strikes + 1)
+    failed = past.trial.after if past.trial is not None else past.failed
+    return replace(past, trial=None, changed_at=now, rests_until=now + rest, strikes=past.strikes + 1, failed=failed)
 
 
 def seen_pods(past: Past, *, templates: frozenset[str], ready: bool) -> Past:
@@ -161,6 +171,14 @@ def seen_pods(past: Past, *, templates: frozenset[str], ready: bool) -> Past:
     if trial is None or trial.rolled or not ready or not templates or templates & set(trial.templates):
         return past
     return replace(past, trial=replace(trial, rolled=True))
+
+
+def _moot(past: Past, trial: Changed, rule: Rule, terms: Terms) -> Turn | None:
+    """Where n* has fallen below both limits of a trial, neither is right any more: n* is followed at once."""
+    best = terms.bounds.clip(rule.unbounded)
+    if terms.restart is not None or trial.settling or best * RATIO > min(trial.before, trial.after):
+        return None
+    return Turn(replace(past, windows=trial.windows or past.windows, trial=None), Verdict.CHANGE, best)
 
 
 def rollout(past: Past, *, now: float) -> Turn | None:

@@ -169,6 +169,35 @@ async def test_a_life_that_ended_before_the_status_could_be_written_knows_its_ow
     assert "writing" not in world.told
 
 
+@pytest.mark.parametrize("done", [True, False])
+async def test_a_write_without_an_answer_is_known_for_ours_or_not_done(done: bool) -> None:
+    world = World()
+    await world.window(FIRST - 1)
+    patched = world._patch
+
+    def silent(key: Any, patch: Any, params: Any) -> None:
+        if done:
+            patched(key, patch, params)
+        raise ClusterError("PATCH: TimeoutError")
+
+    world._patch = silent  # type: ignore[method-assign]
+    await world.window()
+    assert (world.told["reason"], world.told["writing"]) == ("WriteFailed", BEST)
+    world._patch = patched  # type: ignore[method-assign]
+    await world.window(2)
+    assert "writing" not in world.told
+    assert world.told["reason"] == ("OnTrial" if done else "Watching")
+    await world.window(FIRST)
+    assert world.objects[MAP]["data"]["limit"] == str(BEST)
+
+
+async def test_a_value_that_the_api_server_refuses_stops_it() -> None:
+    world = World(failing={"PATCH": ClusterError("PATCH: 422 no such value", status=422)})
+    await world.window(FIRST)
+    assert (world.told["state"], world.told["reason"], world.told["limit"]) == ("Stopped", "WriteRefused", 100)
+    assert "LimitWriteRefused" in world.reasons
+
+
 async def test_a_number_is_not_written_where_the_status_could_not_say_so() -> None:
     world = World()
     await world.window(FIRST - 1)

@@ -96,6 +96,27 @@ def test_one_window_beyond_noise_takes_the_change_back_and_the_rule_rests_longer
     assert in_time.taken_back(once, now=0.0).rests_until == 2 * REST_S
 
 
+def test_what_failed_says_nothing_of_a_limit_for_quite_other_lengths() -> None:
+    failed = in_time.taken_back(on_trial(), now=0.0)
+    assert failed.failed == BEST
+    assert lived(failed, shown(limit=150), windows=3).verdict is Verdict.RESTING
+    longer = Rule(LINEAR, tpot_s=0.05, bounds=BOUNDS)
+    longer.act(shown(prompt=8000.0))
+    assert longer.unbounded < BEST / in_time.NEAR
+    told = turn(failed, shown(prompt=8000.0), rule=longer, terms=LIVE, now=60.0)
+    assert (told.verdict, told.limit) == (Verdict.CHANGE, longer.unbounded)
+
+
+def test_a_limit_that_falls_below_both_of_a_trial_is_followed_at_once() -> None:
+    settled = lived(on_trial(), at_best(900), windows=in_time.SETTLING + 1).past
+    longer = Rule(LINEAR, tpot_s=0.05, bounds=BOUNDS)
+    longer.act(shown(prompt=16000.0))
+    assert longer.unbounded < 90
+    told = turn(settled, at_best(300), rule=longer, terms=LIVE, now=120.0)
+    assert (told.verdict, told.limit, told.past.trial) == (Verdict.CHANGE, longer.unbounded, None)
+    assert turn(settled, at_best(300), rule=longer, terms=RESTARTS, now=120.0).limit == 100, "restarts are not chased"
+
+
 def test_the_first_window_after_a_change_is_not_held_against_it() -> None:
     assert lived(on_trial(), at_best(0), windows=in_time.SETTLING).verdict is Verdict.ON_TRIAL
 
