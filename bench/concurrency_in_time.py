@@ -24,8 +24,8 @@ CLUSTER_WINDOW_S = 60.0
 HEAD = """# n* on a number that reaches all replicas at once (simulated)
 
 Written by bench/concurrency_in_time.py; [the tuner](../concurrency.md) says what it is. On a cluster most numbers reach
-every replica at once: `foretide tuner` then changes the limit at most once a trial, holds each change against the
-windows before it and takes losses back. Here it begins at {default}, Knative's default, and its number restarts
+every replica at once: `foretide tuner` then changes the limit in steps of a tenth or more, holds each change against
+the windows before it and takes losses back. Here it begins at {default}, Knative's default, and its number restarts
 nothing. n* set freely, anew in each window, is what the same rule does in [the other benchmark](concurrency.md);
 set-ups, goodput (requests within TTFT and TPOT per GPU-second) and attainment are as there. {seeds} seeds each, means;
 one replica. Thresholds of the comparison were chosen on made-up counts. That n* rests only near a limit that failed,
@@ -36,8 +36,8 @@ autoscaled-day-night kept 65 %.
 |---|---|---|---|
 """
 FOOT = """
-What is lost against n* set freely is the price of changing seldom and of changes taken back because traffic turned in
-the same minutes. Where n* itself is too high, as at an overloaded gateway, taking back can do better than the rule.
+In the mean the number that is changed seldom stays within 2 % of the goodput of n* set freely, and keeps no fewer
+requests; what it loses is the price of waiting, and of changes taken back because traffic turned in the same minutes. Where n* itself is too high, as at an overloaded gateway, taking back can do better than the rule.
 """
 
 
