@@ -36,8 +36,9 @@ autoscaled-day-night kept 65 %.
 |---|---|---|---|
 """
 FOOT = """
-In the mean the number that is changed seldom stays within 2 % of the goodput of n* set freely, and keeps no fewer
-requests; what it loses is the price of waiting, and of changes taken back because traffic turned in the same minutes. Where n* itself is too high, as at an overloaded gateway, taking back can do better than the rule.
+In the mean of these runs the number that is changed seldom stays within 2 % of the goodput of n* set freely, and keeps
+no fewer requests; what it loses is the price of waiting, and of changes taken back because traffic turned in the same
+minutes. Where n* itself is too high, as at an overloaded gateway, taking back can do better than the rule.
 """
 
 

@@ -24,6 +24,7 @@ EVERYTHING = with_(
     forecast__network__claim="networks",
     networkPolicy={"enabled": True, "metricsFrom": [{"namespaceSelector": {}}]},
     keda={"enabled": True, "staleAfter": "5m", "from": [{"namespaceSelector": {}}]},
+    tuner={"enabled": True, "knobs": {"core": ["configmaps"]}, "extraArgs": ["--verbose"]},
     monitoring={
         "podMonitor": True,
         "serviceMonitor": True,
