@@ -156,9 +156,8 @@ CASES = (
         28,
         "a target set to zero by hand",
         "holds until an annotation resumes it",
-        "brought back to minReplicas, once; the annotation `paused` keeps it where it is",
-        f"{OPERATOR}::test_28_zero_by_hand_is_brought_back_unless_paused",
-        differs=True,
+        "so; raising it by hand ends it, too",
+        f"{OPERATOR}::test_28_a_count_of_zero_by_hand_stays_until_an_annotation_resumes_it",
     ),
     _case(
         29,

@@ -27,15 +27,16 @@ def counters(found: World) -> list[dict[str, Any]]:
     return list(found.metrics.engines.values())
 
 
-async def test_28_zero_by_hand_is_brought_back_unless_paused() -> None:
+async def test_28_a_count_of_zero_by_hand_stays_until_an_annotation_resumes_it() -> None:
     found = busy(12.0, replicas=2)
     await found.live(2)
-    found.cluster.replicas["llama"] = 0
-    paused = resource("llama", mode="Paused")
-    found.registry.see(paused | {"metadata": paused["metadata"] | {"generation": 2}})
-    await found.live(3)
+    found.cluster.set_by_hand("llama", 0)
+    await found.live(45)
     assert found.cluster.writes == []
-    found.registry.see(resource("llama") | {"metadata": paused["metadata"] | {"generation": 3}})
+    assert found.condition("Ready")["reason"] == "ZeroByHand"
+    body = resource("llama")
+    annotations = {"autoscaling.foretide.io/resume": "now"}
+    assert found.registry.see(body | {"metadata": body["metadata"] | {"annotations": annotations}})
     await found.live(1)
     assert found.cluster.writes == [("llama", 1)]
 

@@ -42,6 +42,8 @@ APPROVE = f"{GROUP}/approve"
 API_VERSION = f"{GROUP}/{VERSION}"
 PAUSED = f"{GROUP}/paused"
 """Annotation that pauses a resource while its value is "true", whatever its mode."""
+RESUME = f"{GROUP}/resume"
+"""Annotation whose every new value ends a time in which we held because somebody else wrote the replicas."""
 BY_KEDA = "keda"
 """The actuation of a target whose replicas KEDA writes, at the count that we answer."""
 
@@ -213,6 +215,8 @@ class Resource:
     preset: Preset = VLLM
     gateway: str = ""
     """The workload in front of the engines whose pods tell demand."""
+    resume: str = ""
+    """The owner's newest request to write replicas again."""
 
     @property
     def lens(self) -> Lens:
@@ -312,6 +316,7 @@ def _resource(body: Body, spec: _Spec) -> Resource:
             approval=approval(annotations.get(APPROVE)) if spec.mode is Mode.APPROVE else None,
         ),
         actuation=spec.actuation,
+        resume=str(annotations.get(RESUME) or ""),
     )
 
 

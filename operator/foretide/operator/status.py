@@ -200,7 +200,7 @@ def _conflict(turn: Turn) -> Condition | None:
     if not isinstance(turn.found, Look):
         return None
     if turn.found.conflict:
-        return Condition("Conflict", True, "Conflict", turn.found.conflict)
+        return Condition("Conflict", True, turn.found.held or "Conflict", turn.found.conflict)
     asking = turn.found.asking
     told = (
         f"KEDA scales the target for ScaledObject {asking}, which asks us"

@@ -8,6 +8,7 @@ from foretide.forecaster.local_time import LocalTime, aligned, offset_of
 from foretide.operator.actuate import CHEAP, Marks
 from foretide.operator.ahead import Ahead
 from foretide.operator.approvals import pending_of
+from foretide.operator.contests import met, told
 from foretide.operator.look import Look, Looker, Unresolved
 from foretide.operator.reading import Reading
 from foretide.operator.registry import Entry
@@ -67,7 +68,7 @@ class Turner:
         found = await self._looker.look(entry.resource)
         if isinstance(found, Unresolved) or target.busy:
             return None
-        noticed(target, found, entry.resource, now=now)
+        found = await self._noticed(target, found, entry.resource, now=now)
         target.look = found
         return self._relief(entry, target, found, series, now)
 
@@ -75,7 +76,7 @@ class Turner:
         found = await self._looker.look(resource)
         if isinstance(found, Unresolved):
             return Turn(entry, now, found)
-        noticed(target, found, resource, now=now)
+        found = await self._noticed(target, found, resource, now=now)
         target.saw(found, now=now, keep_s=self._reading.window_s(resource.source))
         if not target.past_read and series.trust in (Trust.FRESH, Trust.PARTIAL):
             past = await self._reading.past(resource, now=now)
@@ -106,6 +107,12 @@ class Turner:
         changed = target.paced.speed.changes > changes
         scorecard = await self._scored(entry, target, evidence)
         return Turn(entry, now, found, evidence, decision, marks=marks, speed_changed=changed, scorecard=scorecard)
+
+    async def _noticed(self, target: Target, found: Look, resource: Resource, *, now: float) -> Look:
+        """Takes in how the count moved since the last look; the look with what follows for us."""
+        noticed(target, found, resource, now=now)
+        target.contest = await met(self._looker, target.contest, found, resource, now=now)
+        return told(found, target.contest)
 
     async def _scored(self, entry: Entry, target: Target, evidence: Evidence) -> Scorecard | None:
         """The scorecard to tell. One that fails costs itself, never the turn."""
