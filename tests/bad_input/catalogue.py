@@ -335,8 +335,9 @@ CASES = (
         52,
         "1, 5, 20 % of requests with outputs as long as can be",
         "bounded",
-        "bounded by maxReplicas and by the rates of `behavior`",
+        "bounded by maxReplicas and by the rates of `behavior`, and told ([figures](benchmarks/demand-attacks.md))",
         f"{OPERATOR}::test_49_a_thousandfold_demand_is_bounded_by_the_maximum",
+        "unit/operator/test_loop.py::test_answers_without_end_are_told_and_can_be_kept_from_the_forecast",
     ),
     _case(
         53,

@@ -51,6 +51,8 @@ class Turn:
     """Whether this turn found that replicas are no longer as fast as they were."""
     scorecard: Scorecard | None = None
     """What was compared until now; None in a mode that compares nothing."""
+    odd: str = ""
+    """What is unusual about the newest requests' lengths, in words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from foretide.operator.settings import Settings
 from foretide.operator.speeds import Paced, remembered
 from foretide.policies.contest import Contest, restarted
 from foretide.policies.flow import ColdStart, DemandForecast, DemandHistory, Forecaster, Memory, ServiceModel
+from foretide.policies.overflow import Usual, usual
 from foretide.policies.scorecard import Scorecard
 
 
@@ -38,6 +39,8 @@ class Target:
     """How fast its replicas are, as learned."""
     scorecard: Scorecard | None = None
     """What the present count and Foretide's own would have cost and kept."""
+    usual: Usual = field(default_factory=usual)
+    """What lengths of requests were like."""
     contest: Contest = field(default_factory=Contest)
     """Whether somebody else writes the same replicas."""
     look: Look | None = None

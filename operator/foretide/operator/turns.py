@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from dataclasses import replace
+from typing import Any
 
 from foretide.forecaster.announced import Announced
 from foretide.forecaster.local_time import LocalTime, aligned, offset_of
@@ -19,8 +21,10 @@ from foretide.operator.settings import Settings
 from foretide.operator.signals import PodSeries
 from foretide.operator.status import Turn
 from foretide.operator.target import Target
-from foretide.policies.flow import Act, Decision, Evidence, Mode, Trust
+from foretide.policies import overflow
+from foretide.policies.flow import Act, Decision, DemandHistory, Evidence, Mode, Trust
 from foretide.policies.memory import remember_scale
+from foretide.policies.overflow import Screened, learned, screened
 from foretide.policies.scorecard import Scorecard
 from foretide.policies.turn import Sight, plan_turn, question_of, relief_turn
 from foretide.policies.victims import victims
@@ -89,10 +93,12 @@ class Turner:
             hardware=(resource.model, resource.pool.accelerator, resource.pool.gpus_per_replica),
         )
         spec, rhythm, sight = resource.spec, self._settings.rhythm, self._sight(resource, target, found, series, now)
+        lengths = _screened(target, sight.history)
+        sight = replace(sight, usual=lengths.history)
         offset = offset_of(spec.time_zone)
         if self._ahead is not None:
             question = question_of(spec=spec, sight=sight, memory=target.memory, rhythm=rhythm)
-            await self._ahead.prepare(str(entry.key), aligned(sight.history, offset), question)
+            await self._ahead.prepare(str(entry.key), aligned(lengths.history, offset), question)
         evidence, decision = await asyncio.to_thread(
             plan_turn,
             spec=spec,
@@ -106,7 +112,8 @@ class Turner:
         marks = marks_of(decision, found, series, resource)
         changed = target.paced.speed.changes > changes
         scorecard = await self._scored(entry, target, evidence)
-        return Turn(entry, now, found, evidence, decision, marks=marks, speed_changed=changed, scorecard=scorecard)
+        beside: dict[str, Any] = {"marks": marks, "speed_changed": changed, "scorecard": scorecard, "odd": lengths.odd}
+        return Turn(entry, now, found, evidence, decision, **beside)
 
     async def _noticed(self, target: Target, found: Look, resource: Resource, *, now: float) -> Look:
         """Takes in how the count moved since the last look; the look with what follows for us."""
@@ -148,6 +155,14 @@ class Turner:
             cold_start=target.starts.cold_start(),
             pending=pending_of(target.status),
         )
+
+
+def _screened(target: Target, history: DemandHistory) -> Screened:
+    """What is odd about lengths, and the history to forecast from. Nothing is learned of bins that may be unsound."""
+    if history.trust is Trust.FRESH:
+        target.usual = learned(target.usual, history)
+    found = screened(target.usual, history)
+    return found if overflow.SCREENS else replace(found, history=history)
 
 
 def noticed(target: Target, found: Look, resource: Resource, *, now: float) -> None:
