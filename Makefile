@@ -8,7 +8,7 @@ RUN := $(TEST_ENV)/bin
 # Small matrices by the thousand: threads of a BLAS would only fight each other.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types unit explore train-test bench-env bench-test bed chaos format stubs lock clean help
+.PHONY: demo test lint types unit explore fuzz train-test bench-env bench-test bed chaos format stubs lock clean help
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -32,6 +32,10 @@ unit: $(TEST_ENV)/ready ## unit and property tests
 ROUNDS ?= 5
 explore: $(TEST_ENV)/ready ## property tests from other seeds, ROUNDS times over; stops at the first counterexample
 	for round in $$(seq $(ROUNDS)); do $(RUN)/pytest -q tests/properties --hypothesis-profile=explore || exit 1; done
+
+FUZZ ?= 100000
+fuzz: $(TEST_ENV)/ready ## feed every reader FUZZ damaged inputs each (docs/chaos.md)
+	FUZZ=$(FUZZ) $(RUN)/pytest -q tests/fuzz --hypothesis-profile=fuzz --timeout=0
 
 train-test: $(TRAIN_ENV)/ready ## tests of training, in an environment with torch (several GB)
 	$(TRAIN_ENV)/bin/pytest -q -m train

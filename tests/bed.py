@@ -13,6 +13,7 @@ from foretide.cli.bed.bed import Bed
 from foretide.cli.bed.kwok_stages import PodTimes
 from foretide.cli.bed.plane import PlaneSettings
 from foretide.cli.bed.processes import BedFailed
+from foretide.operator.schema import crd_path
 
 START_S, STOP_S = 1.0, 0.2
 """How long pods take to become ready, and to go, when a test's pods do not say (foretide.io/start-delay)."""
@@ -40,6 +41,15 @@ def bed(audit_log: Path) -> Iterator[Bed]:
     )
     with Bed.start(settings=settings) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def with_crd(bed: Bed) -> Bed:
+    """The bed with an API server that knows InferenceAutoscalers."""
+    bed.kubectl("apply", "-f", str(crd_path()))
+    crd = "crd/inferenceautoscalers.autoscaling.foretide.io"
+    bed.kubectl("wait", "--for=condition=Established", "--timeout=30s", crd)
+    return bed
 
 
 @pytest.fixture

@@ -47,6 +47,8 @@ class ClusterTwin:
     meddle: Mapping[str, int] = field(default_factory=dict)
     """Target -> count that somebody else writes between our look and our write, once."""
     writes: list[tuple[str, int]] = field(default_factory=list)
+    manager: str = "foretide"
+    """Who wrote replicas last."""
     statuses: dict[Key, dict[str, Any]] = field(default_factory=dict)
     status_writes: int = 0
     events: list[Body] = field(default_factory=list)
@@ -73,9 +75,19 @@ class ClusterTwin:
         if version != str(self.versions[ref.name]):
             return Written.MOVED
         self.writes.append((ref.name, replicas))
+        self.manager = "foretide"
         self.replicas[ref.name] = replicas
         self.versions[ref.name] += 1
         return Written.DONE
+
+    async def writer(self, namespace: str, ref: TargetRef) -> str:
+        self._may("writer")
+        return self.manager
+
+    def set_by_hand(self, name: str, replicas: int, *, manager: str = "kubectl") -> None:
+        """Somebody else writes the count."""
+        self.replicas[name], self.manager = replicas, manager
+        self.versions[name] += 1
 
     async def pods(self, namespace: str, selector: str) -> Sequence[Body]:
         self._may("pods")

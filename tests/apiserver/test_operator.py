@@ -108,6 +108,27 @@ def test_a_target_of_an_hpa_is_a_conflict_and_is_left_alone(world: Engines, tmp_
         assert running.status()["history"] == []
 
 
+def test_whoever_keeps_writing_the_replicas_is_named_and_left_alone_until_the_owner_resumes(
+    world: Engines, tmp_path: Path
+) -> None:
+    world.rate = 4.0
+    with operator(world.bed, world.namespace, tmp_path) as running:
+        apply(world)
+        for _ in range(3):
+            running.until(lambda: running.replicas() >= 6)
+            manager = "--field-manager=argocd-controller"
+            patch = ("--type=merge", "--subresource=scale", "-p", '{"spec":{"replicas":2}}')
+            world.bed.kubectl("patch", "-n", world.namespace, "deployment/llama", manager, *patch)
+        running.until(lambda: running.reason() == "ForeignWrites")
+        conflict = next(one for one in running.status()["conditions"] if one["type"] == "Conflict")
+        assert conflict["message"].startswith("argocd-controller changed the replicas that we wrote 3 times")
+        planned = running.status()["lastDecision"]["time"]
+        running.until(lambda: running.status()["lastDecision"]["time"] > planned)
+        assert running.replicas() == 2
+        world.bed.kubectl("annotate", "-n", world.namespace, "infa", "llama", "autoscaling.foretide.io/resume=now")
+        running.until(lambda: running.replicas() >= 6)
+
+
 @pytest.mark.parametrize(
     ("target", "reason"), [({"name": "nobody"}, "TargetNotFound"), ({"kind": "DaemonSet"}, "TargetNotScalable")]
 )

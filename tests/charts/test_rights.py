@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from audit import asked
+from audit import Right, asked
 from engines import Engines, deployment, engines
 from installed import Installed, autoscaler, conditions, may, operating, stateful_set
 
@@ -48,6 +48,10 @@ def test_each_right_is_used_and_none_is_missing(
         high = replicas(one, "deployment")
         one.rate = 0.5
         running.until(lambda: replicas(one, "deployment") < high)
+        for farm, kind in ((one, "deployment"), (two, "statefulset")):
+            bed.kubectl("scale", "-n", farm.namespace, f"{kind}/llama", "--replicas=1")
+            right = Right("get", "apps", f"{kind}s")
+            running.until(lambda right=right: right in asked(audit_log, installed.user).allowed)  # type: ignore[misc]
         lease = bed.get("-n", installed.namespace, "lease", "foretide-operator")["spec"]
         events = bed.get("-n", one.namespace, "events")["items"]
     used = asked(audit_log, installed.user)

@@ -82,6 +82,13 @@ capabilities: {drop: [ALL]}
     - {{ . }}/scale
     {{- end }}
   verbs: [get, patch]
+# The name of whoever else writes their replicas; no more than metadata is asked for.
+- apiGroups: [{{ $group | quote }}]
+  resources:
+    {{- range $resources }}
+    - {{ . }}
+    {{- end }}
+  verbs: [get]
 {{- end }}
 {{- end }}
 {{- end -}}

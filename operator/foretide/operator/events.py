@@ -78,12 +78,18 @@ class Events:
         for condition in status.get("conditions") or ():
             if condition["type"] == "Ready" and condition["status"] == "False":
                 await self._once(turn, condition["reason"], condition["message"])
-        if turn.speed_changed and turn.evidence is not None:
-            await self._once(turn, "SpeedChanged", f"{how_fast(turn.evidence.service)}; capacity is reckoned anew")
+        await self._tell_changes(turn)
         for reason in turn.decision.verdict.reasons if turn.decision is not None else ():
             if reason.code is ReasonCode.APPROVAL_REFUSED:
                 await self._emit(turn, "Warning", reason.code.value, reason.text)
         await self._tell_drift(turn)
+
+    async def _tell_changes(self, turn: Turn) -> None:
+        """What has changed about demand and replicas."""
+        if turn.odd:
+            await self._once(turn, "UnusualLengths", turn.odd)
+        if turn.speed_changed and turn.evidence is not None:
+            await self._once(turn, "SpeedChanged", f"{how_fast(turn.evidence.service)}; capacity is reckoned anew")
 
     async def _tell_drift(self, turn: Turn) -> None:
         forecast = turn.evidence.forecast if turn.evidence is not None else None

@@ -12,6 +12,7 @@ from foretide.operator.status import Turn, patch_between, signature, status_of
 from foretide.operator.target import Target
 from foretide.operator.telemetry import Telemetry
 from foretide.policies.approval import remember_answer
+from foretide.policies.contest import wrote
 from foretide.policies.flow import Act
 from foretide.policies.journal import encode
 from foretide.policies.memory import remember_scale
@@ -72,6 +73,7 @@ class Finisher:
         )
         logger.info("%s: %s", turn.entry.key, actuation.message)
         if actuation.outcome is Outcome.DONE:
+            target.contest = wrote(target.contest, order.after)
             memory = remember_scale(target.memory, at=turn.at, before=order.before, after=order.after)
             target.memory = remember_answer(memory, evidence.approval)
         elif actuation.outcome is Outcome.HANDED:

@@ -19,6 +19,8 @@ TIMEOUT = aiohttp.ClientTimeout(total=10, connect=5)
 MAX_BODY = 32 * 2**20
 PAGE = 500
 MERGE_PATCH = "application/merge-patch+json"
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""Of a target no more is read than its metadata, whatever its pods are given."""
 HPAS = "/apis/autoscaling/v2"
 SCALED_OBJECTS = "/apis/keda.sh/v1alpha1"
 AUTOSCALERS = f"/apis/{GROUP}/{VERSION}"
@@ -70,6 +72,11 @@ class Kubernetes:
             raise
         return Written.DONE
 
+    async def writer(self, namespace: str, ref: TargetRef) -> str:
+        path = (await self._scale_path(namespace, ref)).removesuffix("/scale")
+        found = await self.call("GET", path, accept=METADATA)
+        return _writer((found.get("metadata") or {}).get("managedFields") or ())
+
     async def pods(self, namespace: str, selector: str) -> Sequence[Body]:
         return await self._list(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
 
@@ -112,11 +119,13 @@ class Kubernetes:
         json: Any = None,
         params: Mapping[str, str] | None = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> dict[str, Any]:
         """One request, one JSON object. Raises ClusterError with the API server's own message."""
-        status, body = await self._send(method, path, json, params, content_type)
+        headers = {"Accept": accept} | ({"Content-Type": content_type} if json is not None else {})
+        status, body = await self._send(method, path, json, params, headers)
         if status == 401 and self._renewed_token():
-            status, body = await self._send(method, path, json, params, content_type)
+            status, body = await self._send(method, path, json, params, headers)
         content = parsed(body)
         if status >= 300:
             message = content.get("message") if isinstance(content, dict) else None
@@ -126,13 +135,12 @@ class Kubernetes:
         return content
 
     async def _send(
-        self, method: str, path: str, json: Any, params: Mapping[str, str] | None, content_type: str
+        self, method: str, path: str, json: Any, params: Mapping[str, str] | None, headers: dict[str, str]
     ) -> tuple[int, bytes]:
         if self._session is None:
             raise RuntimeError("Kubernetes is to be used as an async context manager")
-        headers = {"Content-Type": content_type} if json is not None else {}
         if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
+            headers = headers | {"Authorization": f"Bearer {self._token}"}
         url = self._credentials.server + path
         try:
             async with self._session.request(
@@ -181,6 +189,13 @@ class Kubernetes:
     def _renewed_token(self) -> bool:
         before, self._token = self._token, self._credentials.current_token()
         return self._token != before
+
+
+def _writer(managed: Sequence[Body]) -> str:
+    """Of the managers of `spec.replicas` the newest."""
+    owning = [entry for entry in managed if "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})]
+    newest = max(owning, key=lambda entry: str(entry.get("time") or ""), default={})
+    return str(newest.get("manager") or "")
 
 
 def _leases(namespace: str) -> str:

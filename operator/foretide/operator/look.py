@@ -1,5 +1,6 @@
 """One look at a target in the cluster: its scale, its pods, who else writes it. A failed look is a value too."""
 
+import logging
 from dataclasses import dataclass
 
 from foretide.operator.conflict import asking, conflict
@@ -7,7 +8,10 @@ from foretide.operator.pods import Replica, counts, replicas
 from foretide.operator.registry import Registry
 from foretide.operator.resource import Resource
 from foretide.operator.seams import Body, Cluster, ClusterError, NotScalable, Scale
+from foretide.policies.contest import Held
 from foretide.policies.flow import Pool
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,8 @@ class Look:
     conflict: str
     asking: str = ""
     """The ScaledObject that asks us about this target."""
+    held: Held = Held.NOT
+    """Given, the conflict is one with whoever writes the replicas, not with another autoscaler."""
 
     def pool(self, resource: Resource) -> Pool:
         found, declared = counts(self.replicas), resource.pool
@@ -74,6 +80,14 @@ class Looker:
             return unresolved(resource, error)
         foreign = conflict(resource, rivals=rivals, others=others)
         return Look(scale, replicas(found), foreign, asking(resource, rivals))
+
+    async def writer(self, resource: Resource) -> str:
+        """Who wrote the target's replicas last, by the API server's name; empty where it cannot be known."""
+        try:
+            return await self._cluster.writer(resource.key.namespace, resource.pool.target)
+        except ClusterError as error:
+            logger.info("%s: who wrote the replicas is not known: %s", resource.key, error)
+            return ""
 
     async def _rivals_in(self, namespace: str) -> tuple[Body, ...]:
         if namespace not in self._rivals:

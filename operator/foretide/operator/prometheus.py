@@ -6,6 +6,9 @@ never an exception: an answer that cannot be used says so by its trust, and its 
 What is NOT promised: that samples are sound. Timestamps and values are judged per target, in signals.py and demand.py.
 """
 
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any, Self
 
 import aiohttp
@@ -19,6 +22,8 @@ from foretide.policies.flow import Trust, frozen
 
 TIMEOUT = aiohttp.ClientTimeout(total=5, connect=2)
 MAX_SAMPLES = 200_000
+MAX_SKEW_S = 60.0
+"""Samples of a source whose clock is ahead look newer than they are: beyond this it is trusted in part only."""
 
 
 class BadAnswer(ValueError):
@@ -52,7 +57,7 @@ class Prometheus:
     async def _ask(self, endpoint: str, form: dict[str, str]) -> Scrape:
         name = self._settings.name
         try:
-            status, body = await self._post(endpoint, form)
+            status, skew_s, body = await self._post(endpoint, form)
         except TooLarge:
             return _nothing(
                 Trust.INVALID,
@@ -62,9 +67,9 @@ class Prometheus:
             return _nothing(Trust.ABSENT, f"source {name}: unreachable ({type(error).__name__}); check its address")
         except OSError as error:
             return _nothing(Trust.ABSENT, f"source {name}: its token file cannot be read ({error.strerror})")
-        return self._read(status, body)
+        return self._timed(self._read(status, body), skew_s)
 
-    async def _post(self, endpoint: str, form: dict[str, str]) -> tuple[int, bytes]:
+    async def _post(self, endpoint: str, form: dict[str, str]) -> tuple[int, float, bytes]:
         if self._session is None:
             raise RuntimeError("Prometheus is to be used as an async context manager")
         headers = {}
@@ -72,7 +77,14 @@ class Prometheus:
             headers["Authorization"] = f"Bearer {self._settings.token_file.read_text(encoding='utf-8').strip()}"
         url = f"{self._settings.address.rstrip('/')}/api/v1/{endpoint}"
         async with self._session.post(url, data=form, headers=headers, allow_redirects=False) as response:
-            return response.status, await bounded_body(response, self._settings.max_body)
+            skew_s = _skew(response.headers, time.time())
+            return response.status, skew_s, await bounded_body(response, self._settings.max_body)
+
+    def _timed(self, scrape: Scrape, skew_s: float) -> Scrape:
+        if scrape.trust is not Trust.FRESH or abs(skew_s) <= MAX_SKEW_S:
+            return scrape
+        told = f"its clock is {abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} ours; set both by NTP"
+        return Scrape(scrape.series, Trust.PARTIAL, f"source {self._settings.name}: {told}")
 
     def _read(self, status: int, body: bytes) -> Scrape:
         name, answer = self._settings.name, parsed(body)
@@ -85,6 +97,14 @@ class Prometheus:
         if answer.get("warnings"):
             return Scrape(series, Trust.PARTIAL, f"source {name}: answered with warnings, so it may be incomplete")
         return Scrape(series, Trust.FRESH)
+
+
+def _skew(headers: Mapping[str, str], now: float) -> float:
+    """Seconds by which the sender's clock is ahead of ours; 0 where it does not tell."""
+    try:
+        return parsedate_to_datetime(headers.get("Date", "")).timestamp() - now
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
 
 
 def _nothing(trust: Trust, why: str) -> Scrape:

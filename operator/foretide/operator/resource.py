@@ -16,6 +16,7 @@ from foretide.operator.engines.preset import Lens, Preset
 from foretide.operator.engines.vllm import VLLM
 from foretide.operator.engines.written import Engine, WrittenMetrics, lacking, preset_of
 from foretide.operator.local_days import WrittenCalendar, holidays
+from foretide.operator.metadata import misshapen
 from foretide.operator.schedule import WrittenEvent, scheduled
 from foretide.operator.seams import Body, Key, TargetRef
 from foretide.operator.times import seconds, timestamp
@@ -43,6 +44,8 @@ APPROVE = f"{GROUP}/approve"
 API_VERSION = f"{GROUP}/{VERSION}"
 PAUSED = f"{GROUP}/paused"
 """Annotation that pauses a resource while its value is "true", whatever its mode."""
+RESUME = f"{GROUP}/resume"
+"""Annotation whose every new value ends a time in which we held because somebody else wrote the replicas."""
 BY_KEDA = "keda"
 """The actuation of a target whose replicas KEDA writes, at the count that we answer."""
 
@@ -219,6 +222,8 @@ class Resource:
     """What `foretide tuner` sets; the operator writes nothing of it."""
     limit: int | None = None
     """Requests that one replica takes at once, as the tuner last published it; None where nothing is tuned."""
+    resume: str = ""
+    """The owner's newest request to write replicas again."""
 
     @property
     def lens(self) -> Lens:
@@ -243,6 +248,8 @@ class Parsed:
 
 def parse(body: Body, *, strict: bool = False) -> Parsed:
     """The typed resource, or its problems. Unknown fields are warnings, or problems when `strict`."""
+    if problem := misshapen(body.get("metadata") or {}):
+        return Parsed(None, (problem,))
     raw = body.get("spec")
     if not isinstance(raw, Mapping):
         return Parsed(None, ("spec: missing; an InferenceAutoscaler needs model, objective and pools",))
@@ -264,7 +271,11 @@ def _validated(raw: Mapping[str, Any]) -> tuple[_Spec | None, tuple[str, ...], t
     words = tuple(f"{_path(found['loc'])}: {unknown_field(_Spec, found['loc'])}" for found in unknown)
     if len(unknown) < len(errors):
         return None, tuple(_worded(found) for found in errors if found["type"] != "extra_forbidden"), words
-    return _Spec.model_validate(raw, extra="ignore"), (), words
+    try:
+        return _Spec.model_validate(raw, extra="ignore"), (), words
+    except ValidationError as error:
+        # Rules over several fields are asked only once each field is known.
+        return None, tuple(_worded(found) for found in error.errors(include_url=False)), words
 
 
 def _worded(found: Any) -> str:
@@ -277,8 +288,12 @@ def _worded(found: Any) -> str:
 
 def _path(location: tuple[int | str, ...]) -> str:
     """`spec.pools[0].targetRef`, as the API server writes it."""
-    words = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in location]
+    words = [f"[{part}]" if isinstance(part, int) else f".{_printable(part)}" for part in location]
     return "spec" + "".join(words)
+
+
+def _printable(name: str) -> str:
+    return name if name.isprintable() else repr(name)
 
 
 def _resource(body: Body, spec: _Spec) -> Resource:
@@ -320,6 +335,7 @@ def _resource(body: Body, spec: _Spec) -> Resource:
         actuation=spec.actuation,
         tuning=spec.concurrency.tuning() if spec.concurrency else None,
         limit=limit_in_force(body.get("status") or {}) if spec.concurrency else None,
+        resume=str(annotations.get(RESUME) or ""),
     )
 
 

@@ -51,6 +51,8 @@ class Turn:
     """Whether this turn found that replicas are no longer as fast as they were."""
     scorecard: Scorecard | None = None
     """What was compared until now; None in a mode that compares nothing."""
+    odd: str = ""
+    """What is unusual about the newest requests' lengths, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +202,7 @@ def _conflict(turn: Turn) -> Condition | None:
     if not isinstance(turn.found, Look):
         return None
     if turn.found.conflict:
-        return Condition("Conflict", True, "Conflict", turn.found.conflict)
+        return Condition("Conflict", True, turn.found.held or "Conflict", turn.found.conflict)
     asking = turn.found.asking
     told = (
         f"KEDA scales the target for ScaledObject {asking}, which asks us"

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from foretide.forecaster.announced import Notebook
-from foretide.operator import scorecards
+from foretide.operator import contests, scorecards
 from foretide.operator.look import Look
 from foretide.operator.pods import Starts
 from foretide.operator.registry import Entry
 from foretide.operator.seams import Key
 from foretide.operator.settings import Settings
 from foretide.operator.speeds import Paced, remembered
+from foretide.policies.contest import Contest, restarted
 from foretide.policies.flow import ColdStart, DemandForecast, DemandHistory, Forecaster, Memory, ServiceModel
+from foretide.policies.overflow import Usual, usual
 from foretide.policies.scorecard import Scorecard
 
 
@@ -37,6 +39,10 @@ class Target:
     """How fast its replicas are, as learned."""
     scorecard: Scorecard | None = None
     """What the present count and Foretide's own would have cost and kept."""
+    usual: Usual = field(default_factory=usual)
+    """What lengths of requests were like."""
+    contest: Contest = field(default_factory=Contest)
+    """Whether somebody else writes the same replicas."""
     look: Look | None = None
     pods: dict[str, float] = field(default_factory=dict)
     """Names of pods of this target -> when each was last there."""
@@ -71,6 +77,7 @@ class Targets:
             target = Target(entry.uid, Memory(now), self._new_forecaster(entry.key), Starts(prior), status=entry.status)
             target.paced.speed = remembered(entry.status)
             target.scorecard = scorecards.remembered(entry.status)
+            target.contest = contests.remembered(entry.status, resume=entry.resource.resume if entry.resource else "")
             target.notebook = Notebook(season_s=self._settings.season_s)
             self._targets[entry.key] = target
         return target
@@ -89,5 +96,6 @@ class Targets:
         """After a jump of the clock, every target watches a full window again before it may go down."""
         for target in self._targets.values():
             target.memory = Memory(now)
+            target.contest = restarted(target.contest, at=now)
             # Times of the other clock would keep status and events back until this one has caught up.
             target.status_at = target.planned_at = float("-inf")

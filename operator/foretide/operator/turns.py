@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+from dataclasses import replace
+from typing import Any
 
 from foretide.forecaster.announced import Announced
 from foretide.forecaster.local_time import LocalTime, aligned, offset_of
 from foretide.operator.actuate import CHEAP, Marks
 from foretide.operator.ahead import Ahead
 from foretide.operator.approvals import pending_of
+from foretide.operator.contests import met, told
 from foretide.operator.look import Look, Looker, Unresolved
 from foretide.operator.reading import Reading
 from foretide.operator.registry import Entry
@@ -18,8 +21,10 @@ from foretide.operator.settings import Settings
 from foretide.operator.signals import PodSeries
 from foretide.operator.status import Turn
 from foretide.operator.target import Target
-from foretide.policies.flow import Act, Decision, Evidence, Mode, Trust
+from foretide.policies import overflow
+from foretide.policies.flow import Act, Decision, DemandHistory, Evidence, Mode, Trust
 from foretide.policies.memory import remember_scale
+from foretide.policies.overflow import Screened, learned, screened
 from foretide.policies.scorecard import Scorecard
 from foretide.policies.turn import Sight, plan_turn, question_of, relief_turn
 from foretide.policies.victims import victims
@@ -67,7 +72,7 @@ class Turner:
         found = await self._looker.look(entry.resource)
         if isinstance(found, Unresolved) or target.busy:
             return None
-        noticed(target, found, entry.resource, now=now)
+        found = await self._noticed(target, found, entry.resource, now=now)
         target.look = found
         return self._relief(entry, target, found, series, now)
 
@@ -75,7 +80,7 @@ class Turner:
         found = await self._looker.look(resource)
         if isinstance(found, Unresolved):
             return Turn(entry, now, found)
-        noticed(target, found, resource, now=now)
+        found = await self._noticed(target, found, resource, now=now)
         target.saw(found, now=now, keep_s=self._reading.window_s(resource.source))
         if not target.past_read and series.trust in (Trust.FRESH, Trust.PARTIAL):
             past = await self._reading.past(resource, now=now)
@@ -88,10 +93,12 @@ class Turner:
             hardware=(resource.model, resource.pool.accelerator, resource.pool.gpus_per_replica),
         )
         spec, rhythm, sight = resource.spec, self._settings.rhythm, self._sight(resource, target, found, series, now)
+        lengths = _screened(target, sight.history)
+        sight = replace(sight, usual=lengths.history)
         offset = offset_of(spec.time_zone)
         if self._ahead is not None:
             question = question_of(spec=spec, sight=sight, memory=target.memory, rhythm=rhythm)
-            await self._ahead.prepare(str(entry.key), aligned(sight.history, offset), question)
+            await self._ahead.prepare(str(entry.key), aligned(lengths.history, offset), question)
         evidence, decision = await asyncio.to_thread(
             plan_turn,
             spec=spec,
@@ -105,7 +112,14 @@ class Turner:
         marks = marks_of(decision, found, series, resource)
         changed = target.paced.speed.changes > changes
         scorecard = await self._scored(entry, target, evidence)
-        return Turn(entry, now, found, evidence, decision, marks=marks, speed_changed=changed, scorecard=scorecard)
+        beside: dict[str, Any] = {"marks": marks, "speed_changed": changed, "scorecard": scorecard, "odd": lengths.odd}
+        return Turn(entry, now, found, evidence, decision, **beside)
+
+    async def _noticed(self, target: Target, found: Look, resource: Resource, *, now: float) -> Look:
+        """Takes in how the count moved since the last look; the look with what follows for us."""
+        noticed(target, found, resource, now=now)
+        target.contest = await met(self._looker, target.contest, found, resource, now=now)
+        return told(found, target.contest)
 
     async def _scored(self, entry: Entry, target: Target, evidence: Evidence) -> Scorecard | None:
         """The scorecard to tell. One that fails costs itself, never the turn."""
@@ -141,6 +155,14 @@ class Turner:
             cold_start=target.starts.cold_start(),
             pending=pending_of(target.status),
         )
+
+
+def _screened(target: Target, history: DemandHistory) -> Screened:
+    """What is odd about lengths, and the history to forecast from. Nothing is learned of bins that may be unsound."""
+    if history.trust is Trust.FRESH:
+        target.usual = learned(target.usual, history)
+    found = screened(target.usual, history)
+    return found if overflow.SCREENS else replace(found, history=history)
 
 
 def noticed(target: Target, found: Look, resource: Resource, *, now: float) -> None:

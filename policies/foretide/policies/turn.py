@@ -56,6 +56,8 @@ class Sight:
     cold_start: ColdStart
     pending: Pending | None = None
     """What was last published for approval."""
+    usual: DemandHistory | None = None
+    """The history for the forecaster, where it is not the measured one (overflow.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ def plan_turn(
 ) -> tuple[Evidence, Decision]:
     """Forecasts over the planning horizon and plans. Deterministic in its arguments and the forecaster's past."""
     asked = question_of(spec=spec, sight=sight, memory=memory, rhythm=rhythm)
-    forecast = forecaster.forecast(history=sight.history, horizon=asked.horizon, paths=paths, seed=asked.seed)
+    history = sight.usual or sight.history
+    forecast = forecaster.forecast(history=history, horizon=asked.horizon, paths=paths, seed=asked.seed)
     evidence = _evidence(spec, sight, memory, rhythm, forecast)
     return evidence, plan(evidence)
 

@@ -49,6 +49,10 @@ MOST_TOKENS = 1_000_000_000
 class BadTrace(ValueError):
     """A trace that cannot be used, in one line: column, value, fix."""
 
+    def __init__(self, told: str) -> None:
+        # A file may hold line ends in its names and values.
+        super().__init__(" ".join(told.split()))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Blocks:
@@ -228,11 +232,8 @@ def _object(line: str, at: int) -> dict[str, Any]:
 
 
 def _arrivals(column: pd.Series, name: str, format_name: str, *, file: str) -> Floats:
-    if format_name == "azure":
-        stamps = pd.to_datetime(column, errors="coerce", format="ISO8601")
-        seconds = (stamps - stamps.dropna().min()).dt.total_seconds()
-    else:
-        seconds = pd.to_numeric(column, errors="coerce")
+    dated = format_name == "azure"
+    seconds = _since_the_first(column, name, file) if dated else pd.to_numeric(column, errors="coerce")
     values = seconds.to_numpy(dtype=np.float64) / (1000.0 if format_name == "mooncake" else 1.0)
     bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
     if len(bad):
@@ -247,6 +248,19 @@ def _arrivals(column: pd.Series, name: str, format_name: str, *, file: str) -> F
         given = column.iloc[row - 1]
         raise BadTrace(f"{name}: {given} in row {row} of {file}: lies before the row above it; sort by time")
     return frozen(values - values[0])
+
+
+def _since_the_first(column: pd.Series, name: str, file: str) -> pd.Series:
+    """Seconds from the earliest date, NaN where there is none."""
+    if pd.api.types.is_numeric_dtype(column):
+        return pd.Series(np.nan, index=column.index)
+    try:
+        stamps = pd.to_datetime(column, errors="coerce", format="ISO8601")
+        seconds = (stamps - stamps.dropna().min()).dt.total_seconds()
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        # Mixed zones, and years that are out of its reach, are raised in spite of `errors`.
+        raise BadTrace(f"{name}: of {file}: {error}; write all dates alike, like 2023-11-16 18:15:46") from error
+    return seconds
 
 
 def _tokens(column: pd.Series, name: str, *, least: int, file: str) -> Tokens:

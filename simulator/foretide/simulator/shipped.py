@@ -7,7 +7,7 @@ What is NOT promised: knowledge of the scenario's truth. Cold starts are learned
 demand from counters; only the prior of a cold start and the service model are given.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from foretide.policies.coldstart import learned
 from foretide.policies.demand import demand_history
@@ -27,6 +27,8 @@ from foretide.policies.flow import (
     Trust,
 )
 from foretide.policies.memory import remember_scale
+from foretide.policies.overflow import SCREENS, screened, usual
+from foretide.policies.overflow import learned as learned_lengths
 from foretide.policies.speed import Speed, at_speed, learned_speed, log_factor
 from foretide.policies.turn import Sight, TargetSpec, plan_turn, relief_turn
 from foretide.simulator.autoscaler import Choice, View
@@ -66,6 +68,7 @@ class Shipped:
         self._service, self._prior, self._forecaster = service, prior, forecaster
         self._history = history
         self._again = again
+        self.screens, self._usual = SCREENS, usual()
         self._forecast: DemandForecast | None = None
         self._memory: Memory | None = None
         self._next_plan = self._born = float("-inf")
@@ -101,7 +104,7 @@ class Shipped:
         self._learn_speed(view)
         evidence, decision = plan_turn(
             spec=self._spec,
-            sight=self._sight(view, self._history),
+            sight=replace(self._sight(view, self._history), usual=self._screened(self._history)),
             memory=memory,
             forecaster=self._forecaster,
             rhythm=self._rhythm,
@@ -109,6 +112,12 @@ class Shipped:
         )
         self._forecast = evidence.forecast
         return evidence, decision
+
+    def _screened(self, history: DemandHistory) -> DemandHistory | None:
+        if not self.screens:
+            return None
+        self._usual = learned_lengths(self._usual, history)
+        return screened(self._usual, history).history
 
     def _relieve(self, view: View, memory: Memory) -> tuple[Evidence, Decision]:
         sight = self._sight(view, self._history or self._measured(view))

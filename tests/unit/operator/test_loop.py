@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 from shell import LLAMA, World, world
-from twins import START
+from twins import START, engine
 
 from foretide.operator.actuate import CHEAP, Outcome
 from foretide.operator.pods import DELETION_COST
@@ -437,3 +437,26 @@ async def test_raise_only_adds_what_auto_adds_and_takes_nothing_away() -> None:
     await quiet.live(30)
     assert quiet.cluster.writes == []
     assert "mode is RaiseOnly" in quiet.condition("Ready")["message"]
+
+
+@pytest.mark.parametrize("screens", [False, True])
+async def test_answers_without_end_are_told_and_can_be_kept_from_the_forecast(
+    monkeypatch: pytest.MonkeyPatch, screens: bool
+) -> None:
+    monkeypatch.setattr("foretide.policies.overflow.SCREENS", screens)
+    found = world(backfill_s=7200.0)
+    found.deploy(replicas=5)
+    for index in range(5):
+        table = engine(rate=0.0 if index else 40.0, start=START - 7200.0, end=START + 3600.0)
+        table["output_tokens"] = table["output_tokens"] + 20 * np.maximum(table["output_tokens"] - 1.44e6 * 40, 0.0)
+        found.metrics.engines["prod", f"llama-{index}"] = table
+    await found.live(12)
+    turn = await found.plan(after=60.0)
+    assert turn.evidence is not None
+    assert turn.evidence.forecast is not None
+    assert turn.evidence.history.values[-1, 2] > 100_000
+    assert bool(turn.evidence.forecast.paths[:, :, 2].max() < 10_000) is screens
+    assert max((count for _, count in found.cluster.writes), default=0) <= 20
+    told = [event["message"] for event in found.cluster.events if event["reason"] == "UnusualLengths"]
+    assert told
+    assert "answers have" in told[0]

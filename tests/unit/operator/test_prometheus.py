@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,25 @@ async def test_warnings_make_an_answer_partial() -> None:
     scrape = await asked(says(matrix(UP, warnings=["store is down"])))
     assert scrape.trust is Trust.PARTIAL
     assert "store is down" not in scrape.why, "what a source says is not repeated in a status"
+
+
+@pytest.mark.parametrize(
+    ("offset", "trust", "words"),
+    [
+        (600, Trust.PARTIAL, "s ahead of ours; set both by NTP"),
+        (-600, Trust.PARTIAL, "s behind ours"),
+        (30, Trust.FRESH, ""),
+        (None, Trust.FRESH, ""),
+    ],
+)
+async def test_a_source_whose_clock_is_off_is_trusted_in_part(offset: int | None, trust: Trust, words: str) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        date = "yesterday" if offset is None else formatdate(time.time() + offset, usegmt=True)
+        return web.json_response(matrix(UP), headers={"Date": date})
+
+    scrape = await asked(answer)
+    assert (scrape.trust, len(scrape.series)) == (trust, 1)
+    assert words in scrape.why
 
 
 @pytest.mark.parametrize(

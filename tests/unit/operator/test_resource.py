@@ -117,6 +117,15 @@ def test_an_unknown_field_is_a_warning_and_a_problem_only_when_strict() -> None:
     assert strict.problems == lenient.warnings
 
 
+def test_an_unknown_field_does_not_hide_a_contradiction() -> None:
+    pool = {"targetRef": {"name": "llama"}, "accelerator": "H100", "minReplicas": 0, "maxReplicas": 3}
+    objective = {"ttft": {"threshold": "1s"}}
+    found = parse({"spec": {"model": "x", "objective": objective, "pools": [pool], "warm": {"scaleToZer": True}}})
+    assert found.resource is None
+    assert found.problems[0].startswith("spec.pools[0].minReplicas: 0: needs warm: {scaleToZero: true}")
+    assert found.warnings == ("spec.warm.scaleToZer: unknown field; did you mean scaleToZero?",)
+
+
 def test_an_unknown_field_does_not_hide_a_mistake() -> None:
     parsed = parse(resource(warmPool=3, model=""))
     assert parsed.resource is None

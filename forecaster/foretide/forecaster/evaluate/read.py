@@ -36,8 +36,9 @@ class BadSeries(ValueError):
     """What cannot be mended: `field` (an option), `value`, and `fix`."""
 
     def __init__(self, *, field: str, value: object, fix: str) -> None:
-        self.field, self.value, self.fix = field, value, fix
-        super().__init__(f"{field}: {value}: {fix}")
+        # A file may hold line ends in its names and values.
+        self.field, self.value, self.fix = field, " ".join(str(value).split()), " ".join(fix.split())
+        super().__init__(f"{field}: {self.value}: {self.fix}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +110,18 @@ def _seconds(column: Any, name: str, unit: str) -> Floats:
         if not np.isfinite(numbers).all():
             raise BadSeries(field="--time", value=name, fix=f"row {int((~np.isfinite(numbers)).argmax())} has no time")
         return np.asarray(numbers * UNITS[named], dtype=np.float64)
-    dates = pd.to_datetime(column, errors="coerce", utc=True, format="mixed")
+    try:
+        dates = pd.to_datetime(column, errors="coerce", utc=True, format="mixed")
+        seconds = (dates - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy()
+    except (ValueError, OverflowError) as error:
+        # Years that are out of its reach are raised, in spite of `errors`.
+        raise BadSeries(field="--time", value=name, fix=f"{error}; mend or drop that row") from error
     if dates.isna().any():
         row = int(dates.isna().to_numpy().argmax())
         raise BadSeries(
             field="--time", value=column.iloc[row], fix=f"row {row} of {name} is not a time; mend or drop it"
         )
-    return np.asarray((dates - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy(), dtype=np.float64)
+    return np.asarray(seconds, dtype=np.float64)
 
 
 def _numbers(table: "pd.DataFrame", columns: Sequence[str]) -> Floats:

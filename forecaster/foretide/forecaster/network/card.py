@@ -33,6 +33,10 @@ Array = NDArray[np.float32]
 class Refused(ValueError):
     """An artifact that is not served: the file, what is wrong with it, and what to do, in one line."""
 
+    def __init__(self, told: str) -> None:
+        # What is refused may have put line ends into its own names.
+        super().__init__(" ".join(told.split()))
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)

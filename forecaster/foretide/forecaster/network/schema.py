@@ -129,15 +129,19 @@ def schema_from(fields: Mapping[str, Any]) -> Schema:
             head=str(fields["head"]),
             horizon=int(fields["horizon"]),
             step_s=float(fields["step_s"]),
-            indicators=tuple(Indicator(**indicator) for indicator in fields["indicators"]),
-            windows=Windows(**fields["windows"]),
+            indicators=tuple(_indicator(**indicator) for indicator in fields["indicators"]),
+            windows=Windows(**{name: int(size) for name, size in fields["windows"].items()}),
             transform=Transform(fields["transform"]),
             version=int(fields["version"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise BadSchema(f"schema: {error}") from error
     _check(schema)
     return schema
+
+
+def _indicator(name: Any, level: Any = 0, target: Any = True) -> Indicator:
+    return Indicator(str(name), int(level), bool(target))
 
 
 def _check(schema: Schema) -> None:

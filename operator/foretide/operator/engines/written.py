@@ -21,6 +21,7 @@ Engine = Literal["vllm", "sglang", "tgi", "trtllm", "triton", "dynamo", "epp", "
 LONGEST = 256
 _LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="[^"\\\n]*"'
 _QUERY = re.compile(rf"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{{((?:{_LABEL})(?:, ?{_LABEL})*)?\}})?")
+_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 OURS = ("namespace", "pod")
 """Labels that Foretide sets itself."""
 
@@ -70,7 +71,7 @@ def as_written(word: str) -> str:
 
 
 class WrittenMetrics(Written):
-    source: Annotated[str, Field(min_length=1, max_length=63)] = "default"
+    source: Annotated[str, Field(min_length=1, max_length=63, pattern=_NAME)] = "default"
     gateway: Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")] | None = None
     queries: WrittenQueries = WrittenQueries()
 

@@ -63,6 +63,23 @@ def test_a_bad_schema_is_refused_by_the_name_of_its_field(change, says):
         schema_from(loads(canonical(REPLICA)) | change)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"windows": {"recent": [5]}},
+        {"windows": {"recent": float("inf")}},
+        {"windows": 3},
+        {"indicators": [{"name": "a", "": 1}]},
+        {"indicators": [{"name": "a", "level": []}]},
+        {"horizon": float("inf")},
+    ],
+    ids=str,
+)
+def test_a_field_of_another_type_is_a_bad_schema_and_nothing_else(change):
+    with pytest.raises(BadSchema):
+        schema_from({**loads(canonical(REPLICA)), **change})
+
+
 def test_a_missing_field_is_named():
     fields = loads(canonical(REPLICA))
     del fields["horizon"]

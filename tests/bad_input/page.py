@@ -1,0 +1,43 @@
+"""Writes docs/bad-input.md from the catalogue: `PYTHONPATH=tests python tests/bad_input/page.py`."""
+
+from pathlib import Path
+
+from bad_input.catalogue import CASES, Case
+
+TESTS = Path(__file__).parents[1]
+PAGE = TESTS.parent / "docs" / "bad-input.md"
+HEAD = """\
+# Bad input
+
+Written by `python tests/bad_input/page.py` from [the catalogue](../tests/bad_input/catalogue.py); a test holds that
+this page is what the catalogue says and that every test it names exists. Never a crash, and never a replica less:
+{count} inputs, of which {differ} meet something else than was asked for (**bold**), and {none} have no test, because
+nobody can write them here.
+
+| no. | input | expected | what happens | shown by |
+|---|---|---|---|---|
+"""
+
+
+def page() -> str:
+    head = HEAD.format(
+        count=len(CASES),
+        differ=sum(case.differs for case in CASES),
+        none=sum(not case.tests for case in CASES),
+    )
+    return head + "\n".join(map(_row, CASES)) + "\n"
+
+
+def _row(case: Case) -> str:
+    found = f"**{case.found}**" if case.differs else case.found
+    cells = (case.number, case.given, case.expected, found, ", ".join(map(_link, case.tests)) or "-")
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def _link(test: str) -> str:
+    path, _, name = test.partition("::")
+    return f"[{name.partition('[')[0]}](../tests/{path})"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
