@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from foretide.cli.problems import BadInput
+from foretide.cli.twin import add_twin_to
 
 if TYPE_CHECKING:
     from foretide.cli.bed.bed import Bed
@@ -40,6 +41,7 @@ def register(app: typer.Typer) -> None:
     dev.command("traffic", epilog="Example: foretide dev traffic default/chat --requests day.csv --compress 24")(
         traffic
     )
+    add_twin_to(dev)
     dev.command("status", epilog="Example: foretide dev status")(status)
     dev.command("down", epilog="Example: foretide dev down")(down)
     dev.command("build", epilog="Example: FORETIDE_CACHE=/var/cache/foretide foretide dev build")(build)

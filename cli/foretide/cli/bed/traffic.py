@@ -30,6 +30,8 @@ class Load:
     """How many seconds of the trace pass in one second. The engines keep real time."""
     scale: float = 1.0
     """How many requests arrive for each one in the trace."""
+    repeat: int = 1
+    """How many times the trace is played, one time after the other."""
     max_num_seqs: int = 256
     seed: int = 0
     ttft_s: float = 0.5
@@ -83,8 +85,8 @@ def start_twin(load: Load, *, name: str, folder: Path, kubeconfig: Path, attache
     """A twin that answers. Raises BedFailed with its last words when it does not come up."""
     port = free_port()
     record = folder / f"{name}.jsonl"
-    command = [sys.executable, "-m", "foretide.cli.bed.twin", *load.flags]
-    command += [f"--kubeconfig={kubeconfig}", f"--port={port}", f"--record={record}"]
+    command = [sys.executable, "-m", "foretide.cli.main", "dev", "twin", *load.flags]
+    command += [f"--kubeconfig={kubeconfig}", f"--listen={LOOPBACK}:{port}", f"--record={record}"]
     process = start(name, command, log=folder / "logs" / f"{name}.log", attached=attached)
     twin = Twin(process=process, port=port, job=name, record=record)
     try:

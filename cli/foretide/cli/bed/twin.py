@@ -1,44 +1,58 @@
-"""The fleet twin as a process: `python -m foretide.cli.bed.twin`. It watches pods, serves requests, answers scrapes.
+"""The fleet twin as a process (`foretide dev twin`): it watches pods, serves requests, answers scrapes.
 
     /targets              the pods with a ready engine, for Prometheus' http_sd_configs
     /pods/POD/metrics     what vLLM in that pod would say
     /truth                what really happened, for test oracles
 
-Promised: loopback only; time is real, engines are simulated. NOT promised: that it ends with its trace. The engines
-stay, idle, until the process is ended.
+Promised: time is real, engines are simulated. NOT promised: that it ends with its trace. The engines stay, idle, until
+the process is ended.
 """
 
-import argparse
 import asyncio
 import json
 import signal
 import sys
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from aiohttp import web
 
 from foretide.cli.bed.fleet_twin import FleetTwin, Promise, Seen
-from foretide.cli.bed.processes import LOOPBACK
+from foretide.cli.bed.traffic import Load
 from foretide.cli.bed.vllm_metrics import exposition
-from foretide.operator.credentials import NoCredentials, from_kubeconfig
+from foretide.operator.credentials import Credentials
 from foretide.operator.kube import Kubernetes
 from foretide.operator.seams import ClusterError
-from foretide.simulator.profile_file import BadProfile, own_profiles
-from foretide.simulator.profiles import Deployment, NoProfile, find_profile
-from foretide.simulator.requests import BadTrace, RequestTrace, read_requests
+from foretide.policies.flow import Floats, frozen
+from foretide.simulator.profile_file import own_profiles
+from foretide.simulator.profiles import Deployment, find_profile
+from foretide.simulator.requests import RequestTrace, read_requests
 
 LOOK_EVERY_S = 0.5
 RECORD_EVERY_S = 1.0
 
 
-class TwinProcess:
-    """Real time around a FleetTwin."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a twin listens, and how it reaches the pods."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
-        self._options = options
+    host: str
+    port: int
+    address: str
+    """HOST:PORT by which Prometheus reaches it."""
+    credentials: Credentials
+    record: Path | None = None
+    """Where the truth of every second is kept, as lines of JSON."""
+
+
+class TwinProcess:
+    """Real time around a FleetTwin. Raises BadTrace, BadProfile or NoProfile for a load that cannot be served."""
+
+    def __init__(self, load: Load, place: Place) -> None:
+        self._load, self._place = load, place
         self._twin = FleetTwin(
-            deployment=_deployment(options), trace=_trace(options), promise=Promise(options.ttft_s, options.tpot_s)
+            deployment=_deployment(load), trace=_trace(load), promise=Promise(load.ttft_s, load.tpot_s)
         )
         self._clock = asyncio.get_running_loop().time
         self._began = self._clock()
@@ -47,8 +61,9 @@ class TwinProcess:
         """Serves until the event is set."""
         runner = web.AppRunner(self._routes(), access_log=None)
         await runner.setup()
-        await web.TCPSite(runner, LOOPBACK, self._options.port).start()
-        tasks = [asyncio.ensure_future(one) for one in (until.wait(), self._look(), self._record())]
+        await web.TCPSite(runner, self._place.host, self._place.port).start()
+        keeping = (self._record(self._place.record),) if self._place.record else ()
+        tasks = [asyncio.ensure_future(one) for one in (until.wait(), self._look(), *keeping)]
         done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in others:
             task.cancel()
@@ -57,11 +72,10 @@ class TwinProcess:
             task.result()
 
     async def _look(self) -> None:
-        options = self._options
-        async with Kubernetes(from_kubeconfig(options.kubeconfig)) as cluster:
+        async with Kubernetes(self._place.credentials) as cluster:
             while True:
                 try:
-                    pods = await cluster.pods(options.namespace, options.selector)
+                    pods = await cluster.pods(self._load.namespace, self._load.selector)
                 except ClusterError as problem:
                     # an engine does not stop because the API server does: serve with the pods last seen
                     sys.stderr.write(f"{problem}\n")
@@ -69,8 +83,8 @@ class TwinProcess:
                     self._now().see([Seen.of(pod) for pod in pods])
                 await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _record(self) -> None:
-        with self._options.record.open("a", encoding="utf-8") as file:
+    async def _record(self, path: Path) -> None:
+        with path.open("a", encoding="utf-8") as file:
             while True:
                 file.write(json.dumps(self._now().truth()) + "\n")
                 file.flush()
@@ -89,7 +103,7 @@ class TwinProcess:
         return app
 
     async def _targets(self, _: web.Request) -> web.Response:
-        address, namespace = f"{LOOPBACK}:{self._options.port}", self._options.namespace
+        address, namespace = self._place.address, self._load.namespace
         return web.json_response(
             [
                 {
@@ -109,62 +123,41 @@ class TwinProcess:
         engine = self._now().metrics(request.match_info["pod"])
         if engine is None:
             raise web.HTTPNotFound
-        body = exposition(engine, model=self._options.model, old_names=self._options.old_names)
+        body = exposition(engine, model=self._load.model, old_names=self._load.old_names)
         return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
     async def _truth(self, _: web.Request) -> web.Response:
         return web.json_response(self._now().truth())
 
 
-def _deployment(options: argparse.Namespace) -> Deployment:
-    profile = find_profile(model=options.model, gpu=options.gpu, tp=options.tp, own=own_profiles())
-    return Deployment(profile=profile, max_num_seqs=options.max_num_seqs)
+def _deployment(load: Load) -> Deployment:
+    profile = find_profile(model=load.model, gpu=load.gpu, tp=load.tp, own=own_profiles())
+    return Deployment(profile=profile, max_num_seqs=load.max_num_seqs)
 
 
-def _trace(options: argparse.Namespace) -> RequestTrace:
-    trace = read_requests(options.trace)
-    if options.scale != 1.0:
-        trace = trace.scaled(options.scale, seed=options.seed)
+def _trace(load: Load) -> RequestTrace:
+    trace = read_requests(load.trace)
+    if load.scale != 1.0:
+        trace = trace.scaled(load.scale, seed=load.seed)
     return RequestTrace(
-        arrival_s=trace.arrival_s / options.compress,
-        prompt_tokens=trace.prompt_tokens,
-        output_tokens=trace.output_tokens,
+        arrival_s=repeated(trace.arrival_s / load.compress, times=load.repeat),
+        prompt_tokens=np.tile(trace.prompt_tokens, load.repeat),
+        output_tokens=np.tile(trace.output_tokens, load.repeat),
     )
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="foretide.cli.bed.twin", description="Simulated engines behind real pods.")
-    for name in ("kubeconfig", "trace", "record"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    for name in ("namespace", "selector"):
-        parser.add_argument(f"--{name}", required=True)
-    for name, default in {"model": "Llama-3.1-8B", "gpu": "H100"}.items():
-        parser.add_argument(f"--{name}", default=default)
-    for name, count in {"port": None, "tp": 1, "max-num-seqs": 256, "seed": 0}.items():
-        parser.add_argument(f"--{name}", type=int, default=count, required=count is None)
-    for name, number in {"compress": 1.0, "scale": 1.0, "ttft-s": 0.5, "tpot-s": 0.025}.items():
-        parser.add_argument(f"--{name}", type=float, default=number)
-    parser.add_argument("--old-names", action="store_true")
-    return parser.parse_args(arguments)
+def repeated(arrival_s: Floats, *, times: int) -> Floats:
+    """The arrivals, `times` times over; between two rounds lies a mean gap, so that the rate stays what it is."""
+    if times == 1 or not len(arrival_s):
+        return arrival_s
+    last = float(arrival_s[-1])
+    period = last + last / max(len(arrival_s) - 1, 1)
+    return frozen(np.concatenate([arrival_s + period * turn for turn in range(times)]))
 
 
-async def _serve(options: argparse.Namespace) -> None:
+async def serve_twin(load: Load, place: Place) -> None:
+    """Runs until it is told to end. Raises what TwinProcess raises, and OSError where it cannot listen."""
     until = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, until.set)
-    await TwinProcess(options).run(until)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs until it is told to end. Bad input is one line and exit code 2."""
-    options = _options(arguments)
-    try:
-        asyncio.run(_serve(options))
-    except (BadTrace, BadProfile, NoProfile, NoCredentials, OSError) as problem:
-        sys.stderr.write(f"{' '.join(str(problem).split())}\n")
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    await TwinProcess(load, place).run(until)
