@@ -7,7 +7,7 @@
 Each forecast is kept until its horizon has passed, then scored: CRPS of requests/s, step by step where demand was
 measured, and how well it knew the peak. Shares of the paths follow the scores. At the first call with enough history
 its tail is rehearsed: the same code forecasts and scores at earlier origins, each with its own past only, so that a
-restart has an opinion.
+restart has an opinion. After a row that nobody held possible, half of the paths start from it (see `shock`).
 
 With `calibration` the pool's paths are corrected by what came of earlier ones, and watched (see `calibrator`);
 `learned` tiers are scored like all others, and served once they have beaten the best.
@@ -32,6 +32,7 @@ from foretide.forecaster.recent import Recent
 from foretide.forecaster.regression import Regression
 from foretide.forecaster.scoreboard import Scoreboard
 from foretide.forecaster.seasonal import SeasonalWindows
+from foretide.forecaster.shock import shared, shocked
 from foretide.forecaster.tier import Tier, ceiling, heard
 from foretide.policies.flow import DemandForecast, DemandHistory, Floats, frozen
 
@@ -103,14 +104,16 @@ class Ladder:
         self._calibrator = Calibrator(self._parts) if self._parts else None
         self._pending: list[Pending] = []
         self._rehearsed = False
-        self._learned_from = -np.inf
+        self._learned_from = self._shocked_until = -np.inf
 
     def _turn(self, past: Past, bound: Floats, horizon: int, count: int, seed: int) -> tuple[Floats, dict[str, int]]:
         """`count` served paths and how many came from which tier, kept for scoring; none where no tier speaks."""
         drawn = self._drawn(past, bound, horizon, count, seed)
         if not drawn:
             return np.empty((0, horizon, 3)), {}
-        shares = whole_shares(self._weights(list(drawn)), count)
+        if shocked(self._pending, past):
+            self._shocked_until = past.end + horizon * past.step
+        shares = whole_shares(self._weights(list(drawn), at=past.end), count)
         served = np.concatenate([drawn[name][:share] for name, share in shares.items()])
         issued = None
         if self._calibrator:
@@ -118,8 +121,11 @@ class Ladder:
         self._remember(past, drawn, served, issued)
         return served, shares
 
-    def _weights(self, names: Sequence[str]) -> dict[str, float]:
+    def _weights(self, names: Sequence[str], *, at: float) -> dict[str, float]:
         weights = self._board.weights(names)
+        followers = [name for name in names if name in FOLLOWERS]
+        if followers and at < self._shocked_until:
+            weights = shared(weights, self._board.weights(followers))
         if self._parts is None or self._parts.pooling:
             return weights
         best = max(weights, key=lambda name: weights[name])
@@ -200,6 +206,10 @@ class Ladder:
             stale_s=past.age * past.step,
             capped=int(((served >= bound) & (bound > 0)).sum()),
         )
+
+
+FOLLOWERS = ("persistence-bootstrap", "count-bootstrap")
+"""Tiers whose paths start from the newest row."""
 
 
 def own_tiers(*, season_s: float) -> tuple[Tier, ...]:
