@@ -65,7 +65,7 @@ def _percentile(value: Any) -> float:
         raise ValueError(f"{value!r} is not a percentile; write 99 or '99.9'")  # noqa: TRY004 (pydantic reads ValueError)
     try:
         number = float(value)
-    except ValueError:
+    except (OverflowError, ValueError):
         raise ValueError(f"{value!r} is not a percentile; write 99 or '99.9'") from None
     if not 0 < number < 100:
         raise ValueError(f"{value} must be above 0 and below 100, like 99 or '99.9'")
@@ -75,7 +75,7 @@ def _percentile(value: Any) -> float:
 def _probability(value: Any) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         raise ValueError(f"{value!r} is not a probability; write a number like '0.01'") from None
     if not 0 < number < 1:
         raise ValueError(f"{value} must be above 0 and below 1, like '0.01'")
@@ -85,7 +85,7 @@ def _probability(value: Any) -> float:
 def _price(value: Any) -> float:
     try:
         number = float("nan") if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         number = float("nan")
     if not 0 < number < float("inf"):
         raise ValueError(f"{value!r} is not a price; write a number above 0, like '2.50'")

@@ -52,7 +52,7 @@ def _size(value: Any) -> tuple[float, bool]:
 def _confidence(value: Any) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         raise ValueError(f"{value!r} is not a probability; write a number like '0.9'") from None
     if isinstance(value, bool) or not 0 < number <= 1:
         raise ValueError(f"{value} must be above 0 and at most 1, like '0.9'")

@@ -117,6 +117,21 @@ def test_an_unknown_field_is_a_warning_and_a_problem_only_when_strict() -> None:
     assert strict.problems == lenient.warnings
 
 
+@pytest.mark.parametrize(
+    "objective",
+    [
+        {"ttft": {"threshold": "1s", "percentile": 10**400}},
+        {"ttft": {"threshold": "1s"}, "maxViolationProbability": 10**400},
+        {"ttft": {"threshold": "1s"}, "costs": {"gpuHour": 10**400, "violation": 1}},
+    ],
+    ids=["percentile", "risk", "price"],
+)
+def test_a_number_beyond_all_numbers_is_a_problem_and_no_crash(objective: dict[str, Any]) -> None:
+    pool = {"targetRef": {"name": "llama"}, "accelerator": "H100", "maxReplicas": 3}
+    (problem,) = parse({"spec": {"model": "x", "objective": objective, "pools": [pool]}}).problems
+    assert problem.startswith("spec.objective.")
+
+
 def test_an_unknown_field_does_not_hide_a_contradiction() -> None:
     pool = {"targetRef": {"name": "llama"}, "accelerator": "H100", "minReplicas": 0, "maxReplicas": 3}
     objective = {"ttft": {"threshold": "1s"}}
