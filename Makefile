@@ -8,7 +8,7 @@ RUN := $(TEST_ENV)/bin
 # Small matrices by the thousand: threads of a BLAS would only fight each other.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types unit explore fuzz train-test bench-env bench-test bed chaos format stubs lock clean help
+.PHONY: demo test lint types unit explore fuzz train-test bench-env bench-test bed chaos kind kind-down format stubs lock clean help
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -48,6 +48,12 @@ bench-test: $(BENCH_ENV)/ready ## tests of the adapters to those forecasters
 bed: $(TEST_ENV)/ready ## tests on a real control plane, built on first use
 	$(RUN)/foretide dev build
 	$(RUN)/pytest -q -m bed
+
+kind: ## a kind cluster with fake GPU nodes, simulated engines, Prometheus and Foretide (docs/kind.md; needs a container engine)
+	kind-config/up.sh
+
+kind-down: ## take that cluster away
+	kind-config/down.sh
 
 CHAOS_ROUNDS ?= 1
 chaos: $(TEST_ENV)/ready ## break everything around a real operator, CHAOS_ROUNDS times (half an hour each); writes docs/benchmarks/chaos.md

@@ -1,6 +1,7 @@
 """Sizing against truth: is the count that the decision's arithmetic chooses the smallest that holds in simulation?
 
-    python bench/size_truth.py --points 200 --out out/size-truth.jsonl     # resumes; prints the tally
+    python bench/size_truth.py --points 200                # resumes; prints the tally; writes the page
+    python bench/size_truth.py --page                      # writes the page from what is there
 
 Each point is a random deployment, load, mean lengths and objective. Demand is known and Poisson. The truth is the
 smallest count whose simulation, with other random numbers than the capacity table was measured with, keeps every
@@ -10,6 +11,7 @@ declared percentile over 24 windows. All of it is simulated.
 import argparse
 import json
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,14 @@ PLACES = (
 )
 """Model, GPU, TP, and a TPOT in milliseconds that it keeps with some room."""
 MOST = 24
+ROOT = Path(__file__).parents[1]
+PAGE, POINTS = ROOT / "docs/benchmarks/size-truth.md", ROOT / "docs/benchmarks/size-truth/points.jsonl"
+HEAD = (
+    "Written by bench/size_truth.py. Each point is a random deployment, load, mean lengths and objective; demand is",
+    "known and Poisson. Chosen is the count of `foretide size`. The truth is the smallest count whose simulation, with",
+    "other random numbers than the capacity table was measured with, keeps every declared percentile over 24 windows",
+    "together.",
+)
 OTHER = 7919
 """Added to the seed of the truth."""
 
@@ -94,19 +104,47 @@ def tally(rows: list[dict[str, Any]]) -> str:
     )
 
 
+def page(rows: list[dict[str, Any]]) -> str:
+    sized = [row for row in rows if "chosen" in row]
+    by_gap = Counter(row["chosen"] - row["smallest"] for row in sized)
+    exact, broken = by_gap[0] / len(sized), sum(count for gap, count in by_gap.items() if gap < 0) / len(sized)
+    lines = [
+        "# Sizing against truth (simulated)",
+        "",
+        *HEAD,
+        "",
+        f"{len(rows)} points; at {len(rows) - len(sized)} the objective is below the hardware's floor.",
+        "",
+        "| chosen less smallest | points |",
+        "|---|---|",
+        *(f"| {gap:+d} | {by_gap[gap]} |" for gap in sorted(by_gap)),
+        "",
+        f"The smallest that holds was chosen in {100 * exact:.0f} % (target: 90 %), fewer than hold in",
+        f"{100 * broken:.1f} % (target: at most 2 %), and on average {100 * _over(sized):.1f} % more than the smallest.",
+        "[All points](size-truth/points.jsonl).",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _over(sized: list[dict[str, Any]]) -> float:
+    return float(np.mean([row["chosen"] / row["smallest"] for row in sized])) - 1.0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=200)
-    parser.add_argument("--out", type=Path, default=Path("out/size-truth.jsonl"))
+    parser.add_argument("--out", type=Path, default=POINTS)
+    parser.add_argument("--page", action="store_true", help="run nothing, write the page from what is there")
     options = parser.parse_args()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     rows = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
-    for seed in range(len(rows), options.points):
-        rows.append(judged(seed, default_rng((seed, 3)), options.out.parent / "capacity"))
+    for seed in range(len(rows), 0 if options.page else options.points):
+        rows.append(judged(seed, default_rng((seed, 3)), ROOT / "out/capacity"))
         with options.out.open("a") as file:
             file.write(json.dumps(rows[-1]) + "\n")
         print(rows[-1], flush=True)
     print(tally(rows))
+    PAGE.write_text(page(rows), encoding="utf-8")
     return 0
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,10 +145,14 @@ class Operating:
 
 
 @contextmanager
-def operating(installed: Installed, *, in_a_cell: bool = False) -> Iterator[Operating]:
-    """The chart's operator, on ports of this machine; as it is in a pod when `in_a_cell`, which only root can build."""
+def operating(
+    installed: Installed, *, in_a_cell: bool = False, here: Mapping[str, str] | None = None
+) -> Iterator[Operating]:
+    """The chart's operator, on ports of this machine; as it is in a pod when `in_a_cell`, which only root can build.
+    Further arguments that are others here stand in `here`.
+    """
     health = free_port()
-    here = {
+    here = dict(here or {}) | {
         "--health=0.0.0.0:8080": f"--health=127.0.0.1:{health}",
         "--metrics=0.0.0.0:8081": f"--metrics=127.0.0.1:{free_port()}",
     }
