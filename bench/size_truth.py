@@ -120,7 +120,7 @@ def page(rows: list[dict[str, Any]]) -> str:
         *(f"| {gap:+d} | {by_gap[gap]} |" for gap in sorted(by_gap)),
         "",
         f"The smallest that holds was chosen in {100 * exact:.0f} % (target: 90 %), fewer than hold in",
-        f"{100 * broken:.1f} % (target: at most 2 %), and on average {100 * _over(sized):.1f} % more than the smallest.",
+        f"{100 * broken:.1f} % (target: 2 % at most), and on average {100 * _over(sized):.1f} % more than that.",
         "[All points](size-truth/points.jsonl).",
     ]
     return "\n".join(lines) + "\n"
