@@ -10,7 +10,7 @@ RUN := $(TEST_ENV)/bin
 # Small matrices by the thousand: threads of a BLAS would only fight each other.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types unit explore train-test bench-env bench-test bed chaos kind kind-down audit docs format stubs lock clean help
+.PHONY: demo test lint types unit explore train-test bench-env bench-test bed chaos kind kind-down audit docs reference format stubs lock clean help
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -52,6 +52,12 @@ kind: ## a kind cluster with fake GPU nodes, simulated engines, Prometheus and F
 
 kind-down: ## take that cluster away
 	kind-config/down.sh
+
+docs: $(DOCS_ENV)/ready ## this documentation as a site, in site/; a broken link fails (an environment of its own, 170 MB)
+	NO_MKDOCS_2_WARNING=1 $(DOCS_ENV)/bin/mkdocs build --strict
+
+reference: $(TEST_ENV)/ready ## docs/reference anew, from the CRD and the command line
+	$(RUN)/python docs/site/reference.py
 
 AUDITED ?= base trainer
 audit: $(AUDIT_ENV)/ready ## known weaknesses of what the images hold, asked of PyPI's advisories (needs the network)
