@@ -4,11 +4,13 @@ DEMO_ENV := .venv-demo
 TEST_ENV := .venv
 TRAIN_ENV := .venv-train
 BENCH_ENV := .venv-bench
+DOCS_ENV := .venv-docs
+AUDIT_ENV := .venv-audit
 RUN := $(TEST_ENV)/bin
 # Small matrices by the thousand: threads of a BLAS would only fight each other.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types unit explore fuzz train-test bench-env bench-test bed chaos kind kind-down format stubs lock clean help
+.PHONY: demo test lint types unit explore fuzz train-test bench-env bench-test bed chaos kind kind-down audit docs reference format stubs lock clean help
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -55,6 +57,16 @@ kind: ## a kind cluster with fake GPU nodes, simulated engines, Prometheus and F
 kind-down: ## take that cluster away
 	kind-config/down.sh
 
+docs: $(DOCS_ENV)/ready ## this documentation as a site, in site/; a broken link fails (an environment of its own, 170 MB)
+	NO_MKDOCS_2_WARNING=1 $(DOCS_ENV)/bin/mkdocs build --strict
+
+reference: $(TEST_ENV)/ready ## docs/reference anew, from the CRD and the command line
+	$(RUN)/python docs/site/reference.py
+
+AUDITED ?= base trainer
+audit: $(AUDIT_ENV)/ready ## known weaknesses of what the images hold, asked of PyPI's advisories (needs the network)
+	for lock in $(AUDITED); do $(AUDIT_ENV)/bin/pip-audit --require-hashes --disable-pip $(AUDIT) -r lock/$$lock.txt || exit 1; done
+
 CHAOS_ROUNDS ?= 1
 chaos: $(TEST_ENV)/ready ## break everything around a real operator, CHAOS_ROUNDS times (half an hour each); writes docs/benchmarks/chaos.md
 	$(RUN)/foretide dev build
@@ -73,6 +85,8 @@ lock: ## renew the lock files (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml -o lock/base.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml --group dev -o lock/dev.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml --group train --extra train --override lock/no-nflows.in -o lock/train.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml --extra train --override lock/no-nflows.in -c lock/train.txt -o lock/trainer.txt
+	for group in docs audit; do uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q --group $$group -o lock/$$group.txt; done
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml --group dev --extra bench --override lock/no-datasets.in -o lock/bench.txt
 
 $(DEMO_ENV)/ready: lock/base.txt pyproject.toml
@@ -103,5 +117,15 @@ $(BENCH_ENV)/ready: lock/bench.txt pyproject.toml
 	$(BENCH_ENV)/bin/python -m pip install --quiet --no-deps -e .
 	touch $@
 
+$(DOCS_ENV)/ready: lock/docs.txt
+	$(PYTHON) -m venv $(DOCS_ENV)
+	$(DOCS_ENV)/bin/python -m pip install --quiet --require-hashes -r lock/docs.txt
+	touch $@
+
+$(AUDIT_ENV)/ready: lock/audit.txt
+	$(PYTHON) -m venv $(AUDIT_ENV)
+	$(AUDIT_ENV)/bin/python -m pip install --quiet --require-hashes -r lock/audit.txt
+	touch $@
+
 clean:
-	rm -rf $(DEMO_ENV) $(TEST_ENV) $(TRAIN_ENV) $(BENCH_ENV) out .foretide
+	rm -rf $(DEMO_ENV) $(TEST_ENV) $(TRAIN_ENV) $(BENCH_ENV) $(DOCS_ENV) $(AUDIT_ENV) out site .foretide

@@ -46,6 +46,18 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end -}}
 {{- end -}}
 
+{{- define "foretide.trainer" -}}
+{{- $image := .Values.training.image -}}
+{{- if not $image.repository -}}
+{{- fail "training.image.repository: none given; build the image with --target trainer, push it and name it" -}}
+{{- end -}}
+{{- if $image.digest -}}
+{{- printf "%s@%s" $image.repository $image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $image.repository (default .Chart.AppVersion $image.tag) -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "foretide.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true

@@ -28,7 +28,9 @@ def fine_tune(  # noqa: PLR0913 (every option of the command is an argument)
     *,
     prometheus: Annotated[str, typer.Option(help="Address of a Prometheus that scrapes the engines.")],
     target: Annotated[str, typer.Option(help="NAMESPACE/NAME of the Deployment whose pods serve.")],
-    base: Annotated[Path, typer.Option(help="The network to start from: a folder with card, graph and weights.")],
+    base: Annotated[
+        list[Path], typer.Option(help="The network to start from: a folder. Given twice: the first that has the head.")
+    ],
     out: Annotated[Path, typer.Option(help="Where the series and, where it is better, the new network go.")],
     head: Annotated[str, typer.Option(help="Which head: replica or node.")] = "replica",
     days: Annotated[int, typer.Option(min=1, max=90, help="How much history is read.")] = 14,
@@ -57,7 +59,12 @@ def fine_tune(  # noqa: PLR0913 (every option of the command is an argument)
     series = out / f"{namespace}-{name}.csv"
     write_series(history, series)
     typer.echo(f"{len(history.values)} minutes of {target} in {series}")
-    _train(history, base=base, head=head, out=out, name=target, steps=steps, seed=seed)
+    _train(history, base=_first(base, head), head=head, out=out, name=target, steps=steps, seed=seed)
+
+
+def _first(folders: list[Path], head: str) -> Path:
+    """The first folder with the head; without one, the last, so that its absence is told by name."""
+    return next((folder for folder in folders if (folder / f"{head}.json").exists()), folders[-1])
 
 
 async def _history(source: "SourceSettings", namespace: str, name: str, days: int) -> "DemandHistory":
