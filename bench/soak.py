@@ -123,9 +123,9 @@ def _turns(one: dict[str, Any], *, later: bool) -> tuple[float, int]:
 
 WORDS = """\
 - **Memory, tasks and descriptors: the aim is kept.** What the forecaster remembers fills up in the first two days.
-- **Changes of direction: the aim of at most one within half an hour is missed with the default window of two minutes**,
-  mostly while the forecaster is young: it widens its paths after each surprise, and one replica is a fifth of this demand,
-  as large as the noise. Later turns are rare, and still come in groups.
+- **Changes of direction: the aim of at most one within half an hour is missed with the default window of 120 s**,
+  mostly while the forecaster is young: it widens its paths after each surprise, and one replica is a fifth of this
+  demand, as large as the noise. Later turns are rare, and still come in groups.
 - A window of half an hour keeps the aim but for one half hour of the first six, at no more replicas on this demand. On
   demand that falls it holds replicas for so long. Whoever minds the turns sets `scaleDown.stabilizationWindowSeconds`.
 
