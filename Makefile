@@ -36,7 +36,7 @@ explore: $(TEST_ENV)/ready ## property tests from other seeds, ROUNDS times over
 	for round in $$(seq $(ROUNDS)); do $(RUN)/pytest -q tests/properties --hypothesis-profile=explore || exit 1; done
 
 FUZZ ?= 100000
-fuzz: $(TEST_ENV)/ready ## feed every reader FUZZ damaged inputs each (docs/chaos.md)
+fuzz: $(TEST_ENV)/ready ## feed every reader FUZZ damaged inputs each (docs/bad-input.md)
 	FUZZ=$(FUZZ) $(RUN)/pytest -q tests/fuzz --hypothesis-profile=fuzz --timeout=0
 
 train-test: $(TRAIN_ENV)/ready ## tests of training, in an environment with torch (several GB)
