@@ -27,7 +27,7 @@ def fields(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 WITHIN_ONE_OBJECT = {"fieldPath"}
-"""A path to a number inside an object of the resource's own namespace; what it may lead through is the tuner's to say."""
+"""A path to a number inside an object of the resource's own namespace; what it may lead through the tuner says."""
 
 
 def test_a_resource_has_no_field_for_an_address_a_file_or_a_namespace() -> None:
