@@ -18,6 +18,7 @@ import yaml
 from audit import Right, granted
 from engines import deployment
 from helm import CHART, Helm, with_
+from podlike import account_folder
 
 from foretide.cli.bed.bed import Bed
 from foretide.cli.bed.processes import free_port
@@ -74,14 +75,7 @@ class Installed:
         return self.bed.kubectl("create", "token", "-n", self.namespace, "foretide-operator", "--duration=10m").strip()
 
     def account(self) -> Path:
-        """A folder like the one that every pod has: the token, and the cluster's CA."""
-        config = yaml.safe_load(self.bed.kubeconfig.read_text())
-        folder = self.folder / "account"
-        folder.mkdir()
-        (folder / "token").write_text(self.token())
-        certificate = config["clusters"][0]["cluster"]["certificate-authority-data"]
-        (folder / "ca.crt").write_bytes(base64.b64decode(certificate))
-        return folder
+        return account_folder(self.bed, self.namespace, "foretide-operator", self.folder / "account")
 
     def mount(self) -> Path:
         """Writes what the kubelet would mount for the sources, where it would, below a folder; that folder."""

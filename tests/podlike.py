@@ -35,6 +35,17 @@ exec setpriv --no-new-privs --inh-caps=-all --bounding-set=-all "$@"
 """A mount namespace like that of a pod: a root to be read only, a scratch folder, the account where a pod finds it."""
 
 
+def account_folder(bed: Bed, namespace: str, account: str, folder: Path) -> Path:
+    """A new folder like the one that every pod of a service account has: its token, and the cluster's CA."""
+    config = yaml.safe_load(bed.kubeconfig.read_text())
+    folder.mkdir(parents=True)
+    token = bed.kubectl("create", "token", "-n", namespace, account, "--duration=10m")
+    (folder / "token").write_text(token.strip())
+    certificate = config["clusters"][0]["cluster"]["certificate-authority-data"]
+    (folder / "ca.crt").write_bytes(base64.b64decode(certificate))
+    return folder
+
+
 @dataclass(frozen=True, slots=True)
 class PodLike:
     """What runs the only container of a Deployment; everything of it is kept below `folder`."""
@@ -68,7 +79,8 @@ class PodLike:
         for text in here:
             assert any(text in argument for argument in container["args"]), text
         scratch = self.folder / "scratch"
-        cell = ["unshare", "--mount", "sh", "-c", CELL, self.name, self._account(), scratch]
+        account = account_folder(self.bed, self.namespace, self.template["serviceAccountName"], self.folder / "account")
+        cell = ["unshare", "--mount", "sh", "-c", CELL, self.name, account, scratch]
         plain = {
             variable["name"]: _replaced(variable["value"], places)
             for variable in container.get("env", [])
@@ -78,18 +90,6 @@ class PodLike:
         log = self.folder / f"{self.name}.log"
         environment = {"HOME": str(scratch), "KUBECONFIG": ""} | plain | api
         return start(self.name, [*cell, *command, *arguments], log=log, attached=True, environment=environment)
-
-    def _account(self) -> Path:
-        """A folder like the one that every pod has: the token, and the cluster's CA."""
-        account = self.template["serviceAccountName"]
-        config = yaml.safe_load(self.bed.kubeconfig.read_text())
-        folder = self.folder / "account"
-        folder.mkdir(parents=True)
-        token = self.bed.kubectl("create", "token", "-n", self.namespace, account, "--duration=10m")
-        (folder / "token").write_text(token.strip())
-        certificate = config["clusters"][0]["cluster"]["certificate-authority-data"]
-        (folder / "ca.crt").write_bytes(base64.b64decode(certificate))
-        return folder
 
     def _mounts(self, container: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
         """Mount path -> a folder with what the kubelet would put there."""

@@ -4,8 +4,6 @@ The real operator runs with the arguments that the chart gives it and with a tok
 Deployment and a StatefulSet follow their demand.
 """
 
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from audit import Right, asked
 from engines import Engines, deployment, engines
 from installed import Installed, autoscaler, conditions, may, operating, stateful_set
+from podlike import CAN_BUILD_A_CELL
 
 from foretide.cli.bed.bed import Bed
 from foretide.operator.actuate import CHEAP
@@ -22,7 +21,6 @@ from foretide.operator.pods import DELETION_COST
 from foretide.operator.seams import ClusterError
 
 pytestmark = pytest.mark.bed
-CAN_BUILD_A_CELL = os.geteuid() == 0 and shutil.which("unshare") and shutil.which("setpriv")
 
 
 def replicas(farm: Engines, kind: str) -> int:

@@ -106,7 +106,7 @@ def installed_by_the_script(kind_like: KindLike) -> str:
         env=os.environ | homes | {"KUBECONFIG": str(kind_like.bed.kubeconfig), "PATH": path},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=400,
         check=False,
     )
     assert done.returncode == 0, done.stderr + done.stdout
