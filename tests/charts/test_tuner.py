@@ -39,7 +39,8 @@ def test_it_has_an_account_of_its_own_that_may_write_what_is_named_and_nothing_e
     status, events = ("autoscaling.foretide.io", "inferenceautoscalers/status"), ("", "events")
     assert writes == {("", "configmaps"), ("apps", "deployments"), status, events}
     operator = granted(one(objects, "ClusterRole", "foretide-operator")["rules"])
-    assert not {right for right in operator if right.resource in ("configmaps", "deployments")}
+    looked_at = {right for right in operator if right.resource in ("configmaps", "deployments")}
+    assert {(right.resource, right.verb) for right in looked_at} == {("deployments", "get")}
 
 
 def test_its_policy_lets_it_reach_the_api_server_and_the_sources(helm: Helm) -> None:
