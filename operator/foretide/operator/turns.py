@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from dataclasses import replace
-from typing import Any
 
 from foretide.forecaster.announced import Announced
 from foretide.forecaster.local_time import LocalTime, aligned, offset_of
@@ -81,19 +80,11 @@ class Turner:
         if isinstance(found, Unresolved):
             return Turn(entry, now, found)
         found = await self._noticed(target, found, resource, now=now)
-        target.saw(found, now=now, keep_s=self._reading.window_s(resource.source))
-        if not target.past_read and series.trust in (Trust.FRESH, Trust.PARTIAL):
-            past = await self._reading.past(resource, now=now)
-            target.history, target.past_read = past or target.history, past is not None
-        target.history = self._reading.history(series, resource=resource, target=target, look=found, now=now)
         changes = target.paced.speed.changes
-        target.service = target.paced.learn(
-            self._services.of(resource, target.history),
-            series.replicas(resource.key.namespace, found.ready_pods()),
-            hardware=(resource.model, resource.pool.accelerator, resource.pool.gpus_per_replica),
-        )
+        await self._taken_in(target, found, series, resource, now=now)
         spec, rhythm, sight = resource.spec, self._settings.rhythm, self._sight(resource, target, found, series, now)
-        lengths = _screened(target, sight.history)
+        # The first look at a day of bins takes a third of a second, which other targets need not wait for.
+        lengths = await asyncio.to_thread(_screened, target, sight.history)
         sight = replace(sight, usual=lengths.history)
         offset = offset_of(spec.time_zone)
         if self._ahead is not None:
@@ -112,8 +103,32 @@ class Turner:
         marks = marks_of(decision, found, series, resource)
         changed = target.paced.speed.changes > changes
         scorecard = await self._scored(entry, target, evidence)
-        beside: dict[str, Any] = {"marks": marks, "speed_changed": changed, "scorecard": scorecard, "odd": lengths.odd}
-        return Turn(entry, now, found, evidence, decision, **beside)
+        return Turn(
+            entry,
+            now,
+            found,
+            evidence,
+            decision,
+            marks=marks,
+            speed_changed=changed,
+            scorecard=scorecard,
+            odd=lengths.odd,
+        )
+
+    async def _taken_in(
+        self, target: Target, found: Look, series: PodSeries, resource: Resource, *, now: float
+    ) -> None:
+        """Demand, and what a replica carries, with what this look and these series say."""
+        target.saw(found, now=now, keep_s=self._reading.window_s(resource.source))
+        if not target.past_read and series.trust in (Trust.FRESH, Trust.PARTIAL):
+            past = await self._reading.past(resource, now=now)
+            target.history, target.past_read = past or target.history, past is not None
+        target.history = self._reading.history(series, resource=resource, target=target, look=found, now=now)
+        target.service = target.paced.learn(
+            self._services.of(resource, target.history),
+            series.replicas(resource.key.namespace, found.ready_pods()),
+            hardware=(resource.model, resource.pool.accelerator, resource.pool.gpus_per_replica),
+        )
 
     async def _noticed(self, target: Target, found: Look, resource: Resource, *, now: float) -> Look:
         """Takes in how the count moved since the last look; the look with what follows for us."""
