@@ -1,7 +1,7 @@
 """`foretide operator`: runs the operator against a cluster, from a pod or from a desk."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,6 +9,8 @@ from foretide.cli.problems import BadInput
 from foretide.cli.profile import every_profile
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from foretide.operator.settings import Settings, SourceSettings
 
 
@@ -103,22 +105,30 @@ def operate(  # noqa: PLR0913 (every option of the command is an argument)
 
 
 def _run(settings: "Settings", *, verbose: bool) -> None:
-    import asyncio
     import logging
 
-    from foretide.operator.credentials import NoCredentials
     from foretide.operator.serve import serve
 
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-    )
     if not verbose:
         logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
         logging.getLogger("kopf.activities.probe").setLevel(logging.WARNING)
         # One line per watch event says nothing that the sweep does not say better.
         logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    to_its_end(serve(settings), verbose=verbose)
+
+
+def to_its_end(work: "Coroutine[Any, Any, None]", *, verbose: bool) -> None:
+    """Runs a process of the operator's room, with its log on standard error."""
+    import asyncio
+    import logging
+
+    from foretide.operator.credentials import NoCredentials
+
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+    )
     try:
-        asyncio.run(serve(settings))
+        asyncio.run(work)
     except NoCredentials as error:
         raise refusal(str(error)) from error
 

@@ -1,15 +1,12 @@
 """`foretide tuner`: runs the concurrency tuner against a cluster, from a pod or from a desk."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from foretide.cli.operate import identity, refusal, seconds_of, sources_of
+from foretide.cli.operate import identity, refusal, seconds_of, sources_of, to_its_end
 from foretide.cli.profile import every_profile
-
-if TYPE_CHECKING:
-    from foretide.operator.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -42,6 +39,7 @@ def tuner(  # noqa: PLR0913 (every option of the command is an argument)
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
 ) -> None:
     from foretide.operator.settings import BadSettings, LeaseSettings, Settings
+    from foretide.operator.tuner.serve import serve
 
     window_s, scrape_s = seconds_of("--window", window), seconds_of("--scrape-interval", scrape_interval)
     if window_s < 2 * scrape_s:
@@ -62,20 +60,4 @@ def tuner(  # noqa: PLR0913 (every option of the command is an argument)
     except BadSettings as error:
         raise refusal(str(error)) from error
     every_profile(None)
-    _run(settings, window_s=window_s, verbose=verbose)
-
-
-def _run(settings: "Settings", *, window_s: float, verbose: bool) -> None:
-    import asyncio
-    import logging
-
-    from foretide.operator.credentials import NoCredentials
-    from foretide.operator.tuner.serve import serve
-
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-    )
-    try:
-        asyncio.run(serve(settings, window_s=window_s))
-    except NoCredentials as error:
-        raise refusal(str(error)) from error
+    to_its_end(serve(settings, window_s=window_s), verbose=verbose)

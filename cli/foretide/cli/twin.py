@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from foretide.cli.operate import refusal
 from foretide.cli.problems import BadInput
 
 if TYPE_CHECKING:
     from foretide.cli.bed.traffic import Load
-    from foretide.operator.credentials import Credentials
 
 
 def add_twin_to(dev: typer.Typer) -> None:
@@ -67,34 +67,18 @@ def _serve(load: "Load", *, host: str, port: int, address: str, kubeconfig: Path
     import asyncio
 
     from foretide.cli.bed.twin import Place, serve_twin
-    from foretide.operator.credentials import NoCredentials
+    from foretide.operator.credentials import NoCredentials, credentials_from
     from foretide.simulator.profile_file import BadProfile
     from foretide.simulator.profiles import NoProfile
     from foretide.simulator.requests import BadTrace
 
     try:
-        place = Place(host, port, address, _credentials(kubeconfig), record)
+        place = Place(host, port, address, credentials_from(kubeconfig), record)
         asyncio.run(serve_twin(load, place))
     except (BadTrace, BadProfile, NoProfile, NoCredentials) as error:
-        raise _refusal(str(error)) from error
+        raise refusal(str(error)) from error
     except OSError as error:
         raise BadInput(field="--listen", value=f"{host}:{port}", fix=error.strerror or str(error)) from error
-
-
-def _credentials(kubeconfig: Path | None) -> "Credentials":
-    import os
-
-    from foretide.operator.credentials import from_kubeconfig, in_cluster
-
-    if kubeconfig is not None:
-        return from_kubeconfig(kubeconfig)
-    return in_cluster(os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT", ""))
-
-
-def _refusal(message: str) -> BadInput:
-    """A one-line message of another room: field, value, fix."""
-    field, value, fix = (*message.split(": ", 2), "", "")[:3]
-    return BadInput(field=field, value=value, fix=fix or "see --help")
 
 
 def _host_and_port(option: str, text: str) -> tuple[str, int]:

@@ -4,6 +4,7 @@ What is NOT promised: exec plugins and auth providers of a kubeconfig; an operat
 """
 
 import base64
+import os
 import ssl
 import tempfile
 from dataclasses import dataclass
@@ -58,6 +59,14 @@ class Credentials:
             file.write((self.certificate or b"") + b"\n" + (self.private_key or b""))
             file.flush()
             context.load_cert_chain(file.name)
+
+
+def credentials_from(kubeconfig: Path | None, *, context: str | None = None) -> Credentials:
+    """From a kubeconfig where one is given, else the pod's own. Raises NoCredentials."""
+    if kubeconfig is not None:
+        return from_kubeconfig(kubeconfig.expanduser(), context=context)
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT", "")
+    return in_cluster(host, port)
 
 
 def in_cluster(host: str, port: str, *, folder: Path = SERVICE_ACCOUNT) -> Credentials:

@@ -17,7 +17,7 @@ from foretide.forecaster.ladder import Ladder
 from foretide.forecaster.network.tier import NetworkTier
 from foretide.operator.ahead import Ahead
 from foretide.operator.clock import SystemClock
-from foretide.operator.credentials import Credentials, from_kubeconfig, in_cluster
+from foretide.operator.credentials import Credentials, credentials_from
 from foretide.operator.events import Events
 from foretide.operator.finish import Finisher
 from foretide.operator.handlers import kopf_handlers, kopf_settings
@@ -28,7 +28,7 @@ from foretide.operator.leader import Leader
 from foretide.operator.look import Looker
 from foretide.operator.loop import Loop, Parts
 from foretide.operator.networks import Networks
-from foretide.operator.prometheus import Prometheus
+from foretide.operator.process import answering, crd_hint, opened_sources
 from foretide.operator.reading import Reading
 from foretide.operator.registry import Registry
 from foretide.operator.seams import ClusterError, Key, MetricsSource
@@ -45,25 +45,15 @@ logger = logging.getLogger(__name__)
 
 async def serve(settings: Settings, *, end: Callable[[int], None] = os._exit) -> None:
     """Runs until SIGINT or SIGTERM. `end` is how a process that must not go on leaves: at once."""
-    credentials = credentials_of(settings)
+    credentials = credentials_from(settings.kubeconfig, context=settings.context)
     async with AsyncExitStack() as stack:
         cluster = await stack.enter_async_context(Kubernetes(credentials, namespaces=settings.namespaces))
-        sources: dict[str, MetricsSource] = {}
-        for name, source in settings.sources.items():
-            sources[name] = await stack.enter_async_context(Prometheus(source))
+        sources = await opened_sources(stack, settings.sources)
         services = stack.enter_context(Services(cache=settings.cache))
         operator = Operator(
             settings, credentials=credentials, cluster=cluster, sources=sources, services=services, end=end
         )
         await operator.run()
-
-
-def credentials_of(settings: Settings) -> Credentials:
-    """From the kubeconfig of the settings, else the pod's own. Raises NoCredentials."""
-    if settings.kubeconfig is not None:
-        return from_kubeconfig(settings.kubeconfig.expanduser(), context=settings.context)
-    host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT", "")
-    return in_cluster(host, port)
 
 
 class Operator:
@@ -200,8 +190,7 @@ class Operator:
             bodies = await self._cluster.autoscalers()
         except ClusterError as error:
             self._watchdog.relist_failed(answered=error.status != 0)
-            hint = "; the CRD is not there: run `foretide crd | kubectl apply -f -`" if error.status == 404 else ""
-            logger.warning("relist: %s%s", error, hint)
+            logger.warning("relist: %s%s", error, crd_hint(error))
             return False
         changed: tuple[Key, ...] = self._registry.reconcile(bodies)
         if changed and not first:
@@ -221,10 +210,4 @@ class Operator:
                 self._telemetry.age.labels(name).set(age)
             return web.Response(body=self._telemetry.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-        app = web.Application()
-        app.add_routes([web.get("/metrics", metrics)])
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        host, _, port = self._settings.metrics_address.rpartition(":")
-        await web.TCPSite(runner, host.strip("[]") or None, int(port)).start()
-        return runner
+        return await answering(self._settings.metrics_address, [web.get("/metrics", metrics)])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from foretide.operator.credentials import NoCredentials, from_kubeconfig, in_cluster
+from foretide.operator.credentials import NoCredentials, credentials_from, from_kubeconfig, in_cluster
 
 
 def written(folder: Path, **user: Any) -> Path:
@@ -74,3 +74,11 @@ def test_a_pod_uses_its_own_service_account(tmp_path: Path) -> None:
 def test_outside_a_pod_a_kubeconfig_is_asked_for() -> None:
     with pytest.raises(NoCredentials, match="--kubeconfig"):
         in_cluster("", "")
+
+
+def test_without_a_kubeconfig_the_pods_own_account_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    assert credentials_from(None).server == "https://10.0.0.1:443"
+    with pytest.raises(NoCredentials, match="/nowhere/config"):
+        credentials_from(Path("/nowhere/config"))

@@ -17,11 +17,11 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from foretide.operator.clock import SystemClock
+from foretide.operator.credentials import credentials_from
 from foretide.operator.kube import Kubernetes
 from foretide.operator.leader import Leader
-from foretide.operator.prometheus import Prometheus
-from foretide.operator.seams import Body, Clock, ClusterError, Key, MetricsSource
-from foretide.operator.serve import credentials_of
+from foretide.operator.process import answering, crd_hint, opened_sources
+from foretide.operator.seams import Body, Clock, ClusterError, Key
 from foretide.operator.settings import Settings
 from foretide.operator.tuner.looking import Looking
 from foretide.operator.tuner.objects import Objects
@@ -40,11 +40,9 @@ async def serve(settings: Settings, *, window_s: float, end: Callable[[int], Non
     """Runs until SIGINT or SIGTERM. `end` is how a process that has lost the lead leaves: at once."""
     clock, telemetry = SystemClock(), TunerTelemetry()
     async with AsyncExitStack() as stack:
-        credentials = credentials_of(settings)
+        credentials = credentials_from(settings.kubeconfig, context=settings.context)
         cluster = await stack.enter_async_context(Kubernetes(credentials, namespaces=settings.namespaces))
-        sources: dict[str, MetricsSource] = {}
-        for name, source in settings.sources.items():
-            sources[name] = await stack.enter_async_context(Prometheus(source))
+        sources = await opened_sources(stack, settings.sources)
         leader = Leader(cluster, settings=settings.lease, identity=settings.identity, clock=clock, end=end)
         objects = Objects(cluster)
         turner = Turner(
@@ -95,8 +93,7 @@ class Sweeps:
         try:
             bodies = await self._cluster.autoscalers()
         except ClusterError as error:
-            hint = "; the CRD is not there: run `foretide crd | kubectl apply -f -`" if error.status == 404 else ""
-            logger.warning("list: %s%s", error, hint)
+            logger.warning("list: %s%s", error, crd_hint(error))
             return
         now = self._clock.now()
         await asyncio.gather(*(self._one(body, now) for body in bodies))
@@ -123,13 +120,7 @@ async def page(address: str, sweeps: Sweeps, telemetry: TunerTelemetry, *, windo
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=telemetry.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    app = web.Application()
-    app.add_routes([web.get("/healthz", health), web.get("/metrics", metrics)])
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    host, _, port = address.rpartition(":")
-    await web.TCPSite(runner, host.strip("[]") or None, int(port)).start()
-    return runner
+    return await answering(address, [web.get("/healthz", health), web.get("/metrics", metrics)])
 
 
 async def _until_a_signal(*work: object) -> None:
