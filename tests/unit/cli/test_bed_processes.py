@@ -83,3 +83,14 @@ def test_an_attached_process_ends_with_the_one_that_started_it(tmp_path: Path) -
     pid, born = (int(word) for word in said.split())
     orphan = Process("sleeper", pid, born, log)
     wait_for(lambda: not orphan.alive, what="its end", patience_s=10)
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv (util-linux)")
+def test_a_leash_that_is_slow_to_hold_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = tmp_path / "setpriv"
+    slow.write_text(f'#!/bin/sh\nsleep 0.5\nexec {shutil.which("setpriv")} "$@"\n')
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    process = start("sleeper", ["sleep", "60"], log=tmp_path / "log", attached=True)
+    assert Path(f"/proc/{process.pid}/comm").read_text().strip() == "sleep"
+    stop([process])

@@ -21,6 +21,7 @@ LOOPBACK = "127.0.0.1"
 PORTS = range(18000, 32000)
 POLL_S = 0.05
 PATIENCE_S = 10.0
+LEASH = "setpriv"
 SHOWN_OF_A_LOG = 300
 
 
@@ -55,8 +56,11 @@ class Process:
 def start(
     name: str, command: Sequence[str | Path], *, log: Path, attached: bool, environment: Mapping[str, str] | None = None
 ) -> Process:
-    """Starts it in the background. An `attached` one is ended by the kernel when the thread that started it ends."""
-    leash = ["setpriv", "--pdeathsig", "KILL"] if attached and shutil.which("setpriv") else []
+    """Starts it in the background. An `attached` one is ended by the kernel when the thread that started it ends.
+
+    It returns once that promise holds: the leash asks the kernel for it after it has started.
+    """
+    leash = [LEASH, "--pdeathsig", "KILL"] if attached and shutil.which(LEASH) else []
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
         child = subprocess.Popen(
@@ -70,7 +74,10 @@ def start(
     born = _born(child.pid)
     # We reap by number, in `alive`: the object would warn at its end that the child still runs.
     child.returncode = 0
-    return Process(name=name, pid=child.pid, born=born or 0, log=log)
+    process = Process(name=name, pid=child.pid, born=born or 0, log=log)
+    if leash:
+        wait_for(lambda: _leashed(process), what=f"{name}'s leash", patience_s=PATIENCE_S)
+    return process
 
 
 def stop(processes: Sequence[Process], *, patience_s: float = PATIENCE_S, kindly: bool = True) -> None:
@@ -121,6 +128,13 @@ def _signal(process: Process, number: signal.Signals) -> None:
     if process.alive:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
+
+
+def _leashed(process: Process) -> bool:
+    """Whether the leash has done its work and become the program itself, or is gone."""
+    with suppress(OSError):
+        return Path(f"/proc/{process.pid}/comm").read_text(encoding="utf-8").strip() != LEASH
+    return True
 
 
 def _born(pid: int) -> int | None:
