@@ -79,6 +79,7 @@ def judged(seed: int, rng: Generator, cache: Path) -> dict[str, Any]:
     rate = float(rng.uniform(0.5, 16.0)) / work_each(asked, service)
     asked = replace(asked, rate=rate)
     _, count = chosen(asked, service)
+    _, sure = chosen(asked, replace(service, log_speed_sd=0.0))
     if count > MOST:
         return {"seed": seed}
     kept, worst = holds(asked, count)
@@ -89,7 +90,8 @@ def judged(seed: int, rng: Generator, cache: Path) -> dict[str, Any]:
     else:
         while smallest < MOST and not holds(asked, smallest)[0]:
             smallest += 1
-    return {"seed": seed, "rate": rate, "chosen": count, "smallest": smallest, "misses_over_allowed": worst}
+    told = {"chosen": count, "at_known_speed": sure, "smallest": smallest, "misses_over_allowed": worst}
+    return {"seed": seed, "rate": rate, **told}
 
 
 def tally(rows: list[dict[str, Any]]) -> str:

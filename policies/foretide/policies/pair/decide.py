@@ -7,6 +7,7 @@ What is NOT promised: that both orders are carried out. Whichever is, the pair h
 fast pass for a live backlog is that of one pool, on each pool's own evidence.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from foretide.policies.decide import guard
@@ -17,13 +18,18 @@ from foretide.policies.pair.order import next_counts, together
 from foretide.policies.pair.propose import now_of, propose_pair
 from foretide.policies.pair.setting import Counts, PairDecision, PairEvidence, PairProposal
 
+Propose = Callable[[PairEvidence], PairProposal | None]
 
-def plan_pair(evidence: PairEvidence) -> PairDecision:
-    """Both pools for the planning horizon; two holds where nothing could be proposed."""
+
+def plan_pair(evidence: PairEvidence, *, propose: Propose = propose_pair) -> PairDecision:
+    """Both pools for the planning horizon; two holds where nothing could be proposed.
+
+    Another way to `propose` is ordered and guarded as ours is: benchmarks compare by it.
+    """
     told = _infeasible(evidence)
     if told:
         return _held(evidence, Reason(ReasonCode.INFEASIBLE, told))
-    proposal = propose_pair(evidence)
+    proposal = propose(evidence)
     if proposal is None:
         return _held(evidence, Reason(ReasonCode.NO_FORECAST, "there is no forecast"))
     return _decided(_remembered(evidence, proposal.counts), proposal)
