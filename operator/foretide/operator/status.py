@@ -5,7 +5,7 @@ address of a metric source.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from foretide.operator.resource import BY_KEDA
 from foretide.operator.scorecards import published
 from foretide.operator.speeds import speed_told
 from foretide.operator.times import written_time
+from foretide.operator.warm_book import published as warmth_published
 from foretide.policies.flow import (
     REQUESTS,
     Act,
@@ -29,6 +30,7 @@ from foretide.policies.flow import (
     Trust,
 )
 from foretide.policies.scorecard import Scorecard
+from foretide.policies.warm.account import News, WarmAccount
 from foretide.policies.words import explain, how_fast
 
 MESSAGE_LIMIT = 512
@@ -53,6 +55,9 @@ class Turn:
     """What was compared until now; None in a mode that compares nothing."""
     odd: str = ""
     """What is unusual about the newest requests' lengths, in words."""
+    warm: WarmAccount | None = None
+    """What warmth has cost; None for a turn that took no account of it."""
+    warm_news: News = field(default_factory=News)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,16 @@ def status_of(turn: Turn, *, before: Mapping[str, Any]) -> dict[str, Any]:
         status |= {name: before[name] for name in ("pools", "lastDecision") if name in before}
     if (scorecard := published(turn.scorecard, before.get("scorecard"))) is not None:
         status["scorecard"] = scorecard
+    if (warmth := _warmth(turn, before.get("warm"))) is not None:
+        status["warm"] = warmth
     return status
+
+
+def _warmth(turn: Turn, before: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Of a target that may rest; what an earlier spec left there goes with the first turn that knows better."""
+    if turn.evidence is None:
+        return before
+    return warmth_published(turn.warm, before) if turn.evidence.rest is not None else None
 
 
 def signature(status: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -20,6 +20,7 @@ from foretide.operator.settings import Settings
 from foretide.operator.signals import PodSeries
 from foretide.operator.status import Turn
 from foretide.operator.target import Target
+from foretide.operator.warm_book import MISSED_PLANS, moment_of
 from foretide.policies import overflow
 from foretide.policies.flow import Act, Decision, DemandHistory, Evidence, Mode, Trust
 from foretide.policies.memory import remember_scale
@@ -27,6 +28,7 @@ from foretide.policies.overflow import Screened, learned, screened
 from foretide.policies.scorecard import Scorecard
 from foretide.policies.turn import Sight, plan_turn, question_of, relief_turn
 from foretide.policies.victims import victims
+from foretide.policies.warm.account import News, WarmAccount, held_now, seen
 
 logger = logging.getLogger(__name__)
 
@@ -87,9 +89,7 @@ class Turner:
         lengths = await asyncio.to_thread(_screened, target, sight.history)
         sight = replace(sight, usual=lengths.history)
         offset = offset_of(spec.time_zone)
-        if self._ahead is not None:
-            question = question_of(spec=spec, sight=sight, memory=target.memory, rhythm=rhythm)
-            await self._ahead.prepare(str(entry.key), aligned(lengths.history, offset), question)
+        await self._prepared(resource, target, sight)
         evidence, decision = await asyncio.to_thread(
             plan_turn,
             spec=spec,
@@ -103,6 +103,7 @@ class Turner:
         marks = marks_of(decision, found, series, resource)
         changed = target.paced.speed.changes > changes
         scorecard = await self._scored(entry, target, evidence)
+        warm, warm_news = self._warmth(target, found, evidence)
         return Turn(
             entry,
             now,
@@ -113,6 +114,17 @@ class Turner:
             speed_changed=changed,
             scorecard=scorecard,
             odd=lengths.odd,
+            warm=warm,
+            warm_news=warm_news,
+        )
+
+    async def _prepared(self, resource: Resource, target: Target, sight: Sight) -> None:
+        """Asks the network, where there is one, what the plan will ask."""
+        if self._ahead is None:
+            return
+        question = question_of(spec=resource.spec, sight=sight, memory=target.memory, rhythm=self._settings.rhythm)
+        await self._ahead.prepare(
+            str(resource.key), aligned(sight.usual or sight.history, offset_of(resource.spec.time_zone)), question
         )
 
     async def _taken_in(
@@ -145,6 +157,12 @@ class Turner:
             target.scorecard = None
         return target.scorecard if evidence.mode.compares else None
 
+    def _warmth(self, target: Target, found: Look, evidence: Evidence) -> tuple[WarmAccount, News]:
+        account = target.warm or WarmAccount(evidence.now)
+        longest_s = MISSED_PLANS * self._settings.plan_s
+        target.warm, news = seen(account, moment_of(found, evidence), longest_s=longest_s)
+        return target.warm, news
+
     def _relief(self, entry: Entry, target: Target, look: Look, series: PodSeries, now: float) -> Turn | None:
         resource = entry.resource
         if resource is None:
@@ -156,6 +174,8 @@ class Turner:
             rhythm=self._settings.rhythm,
             forecast=target.forecast,
         )
+        if target.warm is not None and evidence.backlog is not None:
+            target.warm = held_now(target.warm, evidence.backlog.waiting or 0.0)
         return Turn(entry, now, look, evidence, decision) if isinstance(decision.verdict, Act) else None
 
     def _sight(self, resource: Resource, target: Target, look: Look, series: PodSeries, now: float) -> Sight:
