@@ -13,6 +13,7 @@ import kopf
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from foretide.forecaster.dozing import Dozing
 from foretide.forecaster.ladder import Ladder
 from foretide.forecaster.network.tier import NetworkTier
 from foretide.operator.ahead import Ahead
@@ -21,7 +22,7 @@ from foretide.operator.credentials import Credentials, credentials_from
 from foretide.operator.events import Events
 from foretide.operator.finish import Finisher
 from foretide.operator.handlers import kopf_handlers, kopf_settings
-from foretide.operator.journals import FileJournal, NoJournal
+from foretide.operator.journals import FileJournal
 from foretide.operator.keda.ledger import Ledger
 from foretide.operator.kube import Kubernetes
 from foretide.operator.leader import Leader
@@ -136,7 +137,7 @@ class Operator:
             finisher=Finisher(
                 cluster=self._cluster,
                 events=Events(self._cluster, identity=settings.identity),
-                journal=FileJournal(settings.journal) if settings.journal else NoJournal(),
+                journal=FileJournal(settings.journal) if settings.journal else None,
                 telemetry=self._telemetry,
                 leads=self._leader.leads,
                 status_s=settings.status_s,
@@ -148,7 +149,7 @@ class Operator:
 
     def _forecaster(self, key: Key) -> Forecaster:
         if self._networks is None:
-            return Ladder(season_s=self._settings.season_s)
+            return Dozing(Ladder(season_s=self._settings.season_s), name=str(key))
         learned = (NetworkTier(self._networks.pool, str(key)),)
         return Ladder(season_s=self._settings.season_s, learned=learned, rehearsed=self._networks.rehearsals())
 

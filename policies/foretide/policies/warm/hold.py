@@ -10,6 +10,7 @@ What is NOT promised: room on the nodes. Each model is decided by itself; what t
 """
 
 from dataclasses import dataclass
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +35,11 @@ class Held:
         return np.asarray(self.tiers[np.arange(len(self.tiers)), column])
 
 
-def cheapest(hazards: Floats, *, tiers: Tiers, waiting: Floats, worth: float, start: int = -1) -> Held:
-    """(N, T) hazards of N idle periods that begin in tier `start`, by default ready.
+def cheapest(
+    hazards: Floats, *, tiers: Tiers, waiting: Floats, worth: float, start: int = -1, ages: int | None = None
+) -> Held:
+    """(N, T) hazards of N idle periods that begin in tier `start`, by default ready. With `ages`, only the tiers of so
+    many first ages are told.
 
     `waiting` (N,) is how many requests a start makes wait, and `worth` how many GPU-seconds a second of one request's
     waiting is.
@@ -47,8 +51,12 @@ def cheapest(hazards: Floats, *, tiers: Tiers, waiting: Floats, worth: float, st
     wake, hold = tiers.wake_s, MINUTE_S * tiers.price
     up = np.maximum(wake[:, None] - wake[None, :], 0.0)
     arrival = worth * waiting[:, None] * wake + wake
-    choices = _back(hazards, hold=hold, up=up, arrival=arrival)
-    return Held(_forward(choices, start=start % len(wake)))
+    if len(hazards) == 1:
+        numbers = {"hold": hold.tolist(), "up": up.tolist(), "arrival": arrival[0].tolist()}
+        choices = _back_one(hazards[0].tolist(), **numbers)
+    else:
+        choices = _back(hazards, hold=hold, up=up, arrival=arrival)
+    return Held(_forward(choices[:ages], start=start % len(wake)))
 
 
 def _back(hazards: Floats, *, hold: Floats, up: Floats, arrival: Floats) -> Steps:
@@ -62,6 +70,20 @@ def _back(hazards: Floats, *, hold: Floats, up: Floats, arrival: Floats) -> Step
         comes = hazards[:, age - 1 : age] if age else hazards[:, :1]
         ahead = hold + comes * arrival + (1.0 - comes) * moves.min(axis=2)
     return choices
+
+
+def _back_one(hazards: list[float], *, hold: list[float], up: list[list[float]], arrival: list[float]) -> Steps:
+    """The same for one period, (T + 1, 1, K): plain numbers, several times as fast as arrays of one row."""
+    choices = []
+    ahead = [price / hazards[-1] + met for price, met in zip(hold, arrival, strict=True)]
+    for age in range(len(hazards), -1, -1):
+        comes = hazards[max(age - 1, 0)]
+        stays = 1.0 - comes
+        every = [list(map(add, moves, ahead)) for moves in up]
+        least = list(map(min, every))
+        choices.append(list(map(list.index, every, least)))
+        ahead = [price + comes * met + stays * then for price, met, then in zip(hold, arrival, least, strict=True)]
+    return np.array(choices[::-1], dtype=np.int8)[:, None, :]
 
 
 def _forward(choices: Steps, *, start: int) -> Steps:

@@ -54,15 +54,16 @@ def _by_hazard(evidence: Evidence, rates: Floats, idle_min: int) -> Resting:
     hazards = hazard(gaps, fleet=nobody)[:, min(idle_min, AGES - 1) :]
     wake_s = max(SHORTEST_START_S, evidence.cold_start.quantile(0.5))
     waiting = waiting_requests(rates, wake_s=wake_s)
+    lead = ceil(evidence.cold_start.quantile(0.9) / MINUTE_S)
     held = cheapest(
         hazards,
         tiers=zero_or_ready(wake_s),
         waiting=np.array([waiting]),
         worth=worth_of(evidence, wake_s=wake_s),
         start=min(1, evidence.pool.desired),
+        ages=lead + 1,
     )
-    lead = ceil(evidence.cold_start.quantile(0.9) / MINUTE_S)
-    ready = bool(held.tiers[0, : lead + 1].any())
+    ready = bool(held.tiers[0].any())
     soon = 1.0 - float(survived(hazards)[0, min(10, hazards.shape[1]) - 1])
     text = f"idle for {idle_min} min, after {int(gaps.ended[0, 1:].sum())} idle periods before; "
     return Resting(ready, f"{text}P(a request within 10 min) is {soon:.2f}, a start takes {wake_s:.0f} s")
@@ -98,18 +99,18 @@ def gaps_of(rates: Floats, *, ages: int) -> Gaps:
     """One row: the idle periods between minutes with requests, as far as they were measured. The present one counts as
     far as it has come.
     """
-    ended, reached = np.zeros((1, ages)), np.zeros((1, ages))
-    since = None
-    for minute, rate in enumerate(rates):
-        if since is None or not np.isfinite(rate):
-            since = minute if rate > 0 else None
-            continue
-        age = minute - since
-        if age <= ages:
-            reached[0, age - 1] += 1
-            ended[0, age - 1] += rate > 0
-        since = minute if rate > 0 else since
-    return Gaps(ended, reached)
+    busy, unknown = rates > 0, ~np.isfinite(rates)
+    begins = np.flatnonzero(busy)
+    ends = np.append(np.flatnonzero(busy | unknown), len(rates))
+    ended, reached = np.zeros(ages), np.zeros(ages + 1)
+    following = ends[np.searchsorted(ends, begins + 1)]
+    closed = (following < len(rates)) & busy[np.minimum(following, len(rates) - 1)]
+    lengths = following - begins
+    # A period that a request ends has that minute as its last age; one that the unknown ends has it no more.
+    last = np.minimum(np.where(closed, lengths, lengths - 1), ages)
+    np.add.at(ended, lengths[closed & (lengths <= ages)] - 1, 1.0)
+    np.add.at(reached, last, 1.0)
+    return Gaps(ended[None, :], np.cumsum(reached[::-1])[::-1][None, 1:])
 
 
 def waiting_requests(rates: Floats, *, wake_s: float) -> float:
