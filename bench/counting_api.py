@@ -82,7 +82,12 @@ class CountingApi(Kubernetes):
         self.world = world
 
     async def _send(
-        self, method: str, path: str, json: Any, params: Mapping[str, str] | None, headers: dict[str, str]
+        self,
+        method: str,
+        path: str,
+        json: Any,
+        params: Mapping[str, str] | None,
+        headers: dict[str, str],  # noqa: ARG002 (as the client has it)
     ) -> tuple[int, bytes]:
         body = dumped(json) if json is not None else b""
         return 200, dumped(self.world.answer(method, path, params or {}, body))

@@ -101,7 +101,13 @@ def resource(name: str, namespace: str, *, zero: bool) -> dict[str, Any]:
         "pools": [pool],
         "warm": {"scaleToZero": zero},
     }
-    meta = {"name": name, "namespace": namespace, "uid": name, "generation": 1, "creationTimestamp": "2026-01-01T00:00:00Z"}
+    meta = {
+        "name": name,
+        "namespace": namespace,
+        "uid": name,
+        "generation": 1,
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+    }
     return {"metadata": meta, "spec": spec}
 
 
@@ -125,7 +131,9 @@ class Fleet:
             Parts(
                 settings=settings,
                 registry=self.registry,
-                targets=Targets(settings, new_forecaster=lambda key: Dozing(Ladder(season_s=settings.season_s), name=str(key))),
+                targets=Targets(
+                    settings, new_forecaster=lambda key: Dozing(Ladder(season_s=settings.season_s), name=str(key))
+                ),
                 looker=looker,
                 reading=reading,
                 turner=Turner(settings=settings, looker=looker, reading=reading, services=Known()),  # type: ignore[arg-type]

@@ -32,7 +32,7 @@ class ForecastTelemetry:
 
     def count(self, labels: tuple[str, str], forecast: DemandForecast) -> None:
         """Takes in a target's newest forecast; what the last one said and this one does not is dropped."""
-        told = {
+        told: Told = {
             (self._stale, labels): forecast.stale_s,
             (self._capped, labels): float(forecast.capped),
             (self._fallback, labels): float(bool(forecast.flagged)),
@@ -64,7 +64,8 @@ class ForecastTelemetry:
         }
 
     def _scores(self, labels: tuple[str, str], forecast: DemandForecast) -> Told:
-        score, told = forecast.score, {}
+        score = forecast.score
+        told: Told = {}
         if score is not None and score.crps_last_value > 0:
             told[self._ratio, (*labels, "last-value")] = score.crps / score.crps_last_value
         if score is not None and score.seasonal_ratio is not None:

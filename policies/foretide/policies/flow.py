@@ -198,6 +198,10 @@ class Pool:
     """The scheduler has no room for them."""
     gpus_per_replica: int = 1
     version: str = ""
+    asleep: int = 0
+    """Replicas whose engine sleeps, or is being woken; they are neither ready nor starting."""
+    lost: int = 0
+    """Replicas that were to wake and did not; they serve nobody any more."""
     conflict: str = ""
     """Another writer of the same replicas, in words; empty when we are the only one."""
 
@@ -296,6 +300,8 @@ class ReasonCode(StrEnum):
     """Nobody asks, and a replica stays ready all the same."""
     IDLE = "Idle"
     """Nobody asks, and zero replicas cost least."""
+    ASLEEP = "Asleep"
+    """Nobody asks, and a replica whose engine sleeps costs least."""
     WOKEN = "Woken"
     """From zero, for requests that are there or expected."""
     PAIR_ORDER = "PairOrder"
@@ -334,6 +340,8 @@ class Proposal:
     peak_work: tuple[float, float]
     """Median and 95 % quantile of the paths' peak work/s over the horizon."""
     reason: Reason
+    tier: str = ""
+    """How warm a target that nobody asks for is to be; empty where requests decide."""
 
     def risk_at(self, replicas: int) -> float | None:
         return next((risk.probability for risk in self.risks if risk.replicas == replicas), None)
@@ -383,6 +391,8 @@ class Decision:
     memory: Memory
     pending: Pending | None = None
     """What waits for approval."""
+    tier: str = ""
+    """How warm the target is to be: `ready` wakes sleepers, `sleeping` lets one sleep; empty leaves it as it is."""
 
     @property
     def reason(self) -> Reason:

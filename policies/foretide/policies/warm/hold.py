@@ -10,7 +10,6 @@ What is NOT promised: room on the nodes. Each model is decided by itself; what t
 """
 
 from dataclasses import dataclass
-from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,10 +52,11 @@ def cheapest(
     arrival = worth * waiting[:, None] * wake + wake
     if len(hazards) == 1:
         numbers = {"hold": hold.tolist(), "up": up.tolist(), "arrival": arrival[0].tolist()}
-        choices = _back_one(hazards[0].tolist(), **numbers)
+        few = len(hazards[0]) + 1 if ages is None else ages
+        choices = _back_one(hazards[0].tolist(), **numbers, ages=few)
     else:
-        choices = _back(hazards, hold=hold, up=up, arrival=arrival)
-    return Held(_forward(choices[:ages], start=start % len(wake)))
+        choices = _back(hazards, hold=hold, up=up, arrival=arrival)[:ages]
+    return Held(_forward(choices, start=start % len(wake)))
 
 
 def _back(hazards: Floats, *, hold: Floats, up: Floats, arrival: Floats) -> Steps:
@@ -72,17 +72,28 @@ def _back(hazards: Floats, *, hold: Floats, up: Floats, arrival: Floats) -> Step
     return choices
 
 
-def _back_one(hazards: list[float], *, hold: list[float], up: list[list[float]], arrival: list[float]) -> Steps:
-    """The same for one period, (T + 1, 1, K): plain numbers, several times as fast as arrays of one row."""
+def _back_one(
+    hazards: list[float], *, hold: list[float], up: list[list[float]], arrival: list[float], ages: int
+) -> Steps:
+    """The same for one period and so many first ages, (ages, 1, K): plain loops over plain numbers, ten times as fast
+    as arrays of one row.
+    """
     choices = []
     ahead = [price / hazards[-1] + met for price, met in zip(hold, arrival, strict=True)]
     for age in range(len(hazards), -1, -1):
-        comes = hazards[max(age - 1, 0)]
+        least = []
+        for moves in up:
+            cheap = float("inf")
+            for move, cost in zip(moves, ahead):  # noqa: B905 (the strict one takes as long as all the rest)
+                if move + cost < cheap:  # noqa: PLR1730 (so does a call of min)
+                    cheap = move + cost
+            least.append(cheap)
+        if age < ages:
+            every = [[move + cost for move, cost in zip(moves, ahead, strict=True)] for moves in up]
+            choices.append([costs.index(min(costs)) for costs in every])
+        comes = hazards[age - 1 if age else 0]
         stays = 1.0 - comes
-        every = [list(map(add, moves, ahead)) for moves in up]
-        least = list(map(min, every))
-        choices.append(list(map(list.index, every, least)))
-        ahead = [price + comes * met + stays * then for price, met, then in zip(hold, arrival, least, strict=True)]
+        ahead = [hold[k] + comes * arrival[k] + stays * least[k] for k in range(len(hold))]
     return np.array(choices[::-1], dtype=np.int8)[:, None, :]
 
 

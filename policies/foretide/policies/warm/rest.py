@@ -12,11 +12,11 @@ from math import ceil
 
 import numpy as np
 
-from foretide.policies.flow import REQUESTS, DemandHistory, Evidence, Trust
+from foretide.policies.flow import REQUESTS, DemandHistory, Evidence, Rest, Trust
 from foretide.policies.service import Floats
 from foretide.policies.warm.hold import MINUTE_S, cheapest
 from foretide.policies.warm.idle import AGES, Gaps, hazard, survived, waiting_mean
-from foretide.policies.warm.tiers import zero_or_ready
+from foretide.policies.warm.ladder import READY, ZERO, by_keep_alive, place_of, usable
 
 WORTH = 8.0
 """GPU-seconds that a second of one request's waiting is worth where the owner names no prices. Ours."""
@@ -29,6 +29,12 @@ class Resting:
 
     ready: bool
     text: str
+    tier: str = ""
+    """The name of the tier; ready or zero where it is empty."""
+
+    @property
+    def named(self) -> str:
+        return self.tier or (READY if self.ready else ZERO)
 
 
 def rest_of(evidence: Evidence) -> Resting:
@@ -43,8 +49,9 @@ def rest_of(evidence: Evidence) -> Resting:
     if idle_min == 0:
         return Resting(True, "requests came, or were not measured, in the last minute")
     if evidence.rest.keep_alive_s is not None:
-        ready = idle_min * MINUTE_S < evidence.rest.keep_alive_s
-        return Resting(ready, f"idle for {idle_min} min; keepAlive is {evidence.rest.keep_alive_s / MINUTE_S:g} min")
+        tier = by_keep_alive(evidence.rest, idle_s=idle_min * MINUTE_S)
+        text = f"idle for {idle_min} min; keepAlive is {evidence.rest.keep_alive_s / MINUTE_S:g} min"
+        return Resting(tier == READY, text, tier)
     return _by_hazard(evidence, rates, idle_min)
 
 
@@ -54,19 +61,23 @@ def _by_hazard(evidence: Evidence, rates: Floats, idle_min: int) -> Resting:
     hazards = hazard(gaps, fleet=nobody)[:, min(idle_min, AGES - 1) :]
     wake_s = max(SHORTEST_START_S, evidence.cold_start.quantile(0.5))
     waiting = waiting_requests(rates, wake_s=wake_s)
-    lead = ceil(evidence.cold_start.quantile(0.9) / MINUTE_S)
+    tiers = usable(evidence.rest or Rest(), wake_s=wake_s)
+    place = place_of(tiers, desired=evidence.pool.desired, asleep=evidence.pool.asleep)
+    # A sleeper is ready within its own wake time; whoever stands ready or at zero looks ahead as far as a start takes.
+    asleep = 0 < place < len(tiers.steps) - 1
+    lead = ceil((tiers.steps[place].wake_s if asleep else evidence.cold_start.quantile(0.9)) / MINUTE_S)
     held = cheapest(
         hazards,
-        tiers=zero_or_ready(wake_s),
+        tiers=tiers,
         waiting=np.array([waiting]),
         worth=worth_of(evidence, wake_s=wake_s),
-        start=min(1, evidence.pool.desired),
+        start=place,
         ages=lead + 1,
     )
-    ready = bool(held.tiers[0].any())
+    tier = tiers.steps[int(held.tiers[0].max())].name
     soon = 1.0 - float(survived(hazards)[0, min(10, hazards.shape[1]) - 1])
     text = f"idle for {idle_min} min, after {int(gaps.ended[0, 1:].sum())} idle periods before; "
-    return Resting(ready, f"{text}P(a request within 10 min) is {soon:.2f}, a start takes {wake_s:.0f} s")
+    return Resting(tier == READY, f"{text}P(a request within 10 min) is {soon:.2f}, a start takes {wake_s:.0f} s", tier)
 
 
 def worth_of(evidence: Evidence, *, wake_s: float) -> float:
