@@ -5,7 +5,7 @@ The API server has validated it already; this is the second look, for resources 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
@@ -224,6 +224,7 @@ class Resource:
     """Requests that one replica takes at once, as the tuner last published it; None where nothing is tuned."""
     resume: str = ""
     """The owner's newest request to write replicas again."""
+    warm: WrittenWarm = field(default_factory=WrittenWarm)
 
     @property
     def lens(self) -> Lens:
@@ -336,6 +337,7 @@ def _resource(body: Body, spec: _Spec) -> Resource:
         tuning=spec.concurrency.tuning() if spec.concurrency else None,
         limit=limit_in_force(body.get("status") or {}) if spec.concurrency else None,
         resume=str(annotations.get(RESUME) or ""),
+        warm=spec.warm,
     )
 
 

@@ -19,6 +19,7 @@ from foretide.forecaster.network.tier import NetworkTier
 from foretide.operator.ahead import Ahead
 from foretide.operator.clock import SystemClock
 from foretide.operator.credentials import Credentials, credentials_from
+from foretide.operator.engine_sleep import VllmSleep
 from foretide.operator.events import Events
 from foretide.operator.finish import Finisher
 from foretide.operator.handlers import kopf_handlers, kopf_settings
@@ -38,6 +39,7 @@ from foretide.operator.settings import Settings
 from foretide.operator.target import Targets
 from foretide.operator.telemetry import Telemetry
 from foretide.operator.turns import Turner
+from foretide.operator.warmth import Warmth
 from foretide.operator.watchdog import Limits, Watchdog, WatcherDeath
 from foretide.policies.flow import Forecaster
 
@@ -142,6 +144,7 @@ class Operator:
                 leads=self._leader.leads,
                 status_s=settings.status_s,
                 decided=self._ledger.take,
+                warmth=Warmth(self._cluster, VllmSleep(settings.engine_address)),
             ),
             telemetry=self._telemetry,
             clock=self._clock,

@@ -13,6 +13,7 @@ import numpy as np
 from foretide.operator.actuate import Actuation, Marks, Outcome
 from foretide.operator.approvals import pending_told
 from foretide.operator.look import Look, Unresolved
+from foretide.operator.naps import Trouble
 from foretide.operator.registry import Entry
 from foretide.operator.resource import BY_KEDA
 from foretide.operator.scorecards import published
@@ -58,6 +59,8 @@ class Turn:
     warm: WarmAccount | None = None
     """What warmth has cost; None for a turn that took no account of it."""
     warm_news: News = field(default_factory=News)
+    tier_trouble: Trouble | None = None
+    """Why a declared tier cannot be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,15 @@ def patch_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[s
 
 def _conditions(turn: Turn, before: Mapping[str, Any]) -> list[dict[str, Any]]:
     known = {item.get("type"): item for item in before.get("conditions") or ()}
-    found = (_target_resolved(turn), _conflict(turn), _metrics(turn), _forecast(turn), _active(turn), _able(turn))
+    found = (
+        _target_resolved(turn),
+        _conflict(turn),
+        _metrics(turn),
+        _forecast(turn),
+        _active(turn),
+        _able(turn),
+        _tiers_condition(turn),
+    )
     told = [condition for condition in found if condition is not None]
     return [_written(item, known.get(item.type), turn) for item in (_ready(turn, told), *told)]
 
@@ -249,6 +260,16 @@ def _able(turn: Turn) -> Condition | None:
     if stuck:
         return Condition("AbleToScale", True, "Unschedulable", f"{stuck} pods find no node with room")
     return Condition("AbleToScale", True, "Ready", "no write failed, and every pod has a node")
+
+
+def _tiers_condition(turn: Turn) -> Condition | None:
+    """Of a target with tiers between zero and ready: whether they can be had."""
+    resource = turn.entry.resource
+    if turn.evidence is None or resource is None or not resource.warm.tiers or resource.spec.rest is None:
+        return None
+    if turn.tier_trouble is not None:
+        return Condition("TiersAvailable", False, turn.tier_trouble.reason, turn.tier_trouble.message)
+    return Condition("TiersAvailable", True, "Available", ", ".join(one.name for one in resource.warm.tiers))
 
 
 def _unasked(turn: Turn) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 from foretide.forecaster.announced import Notebook
 from foretide.operator import contests, scorecards, warm_book
 from foretide.operator.look import Look
+from foretide.operator.naps import Naps
+from foretide.operator.placeholders import Held
 from foretide.operator.pods import Starts
 from foretide.operator.registry import Entry
 from foretide.operator.seams import Key
@@ -40,6 +42,10 @@ class Target:
     """How fast its replicas are, as learned."""
     scorecard: Scorecard | None = None
     """What the present count and Foretide's own would have cost and kept."""
+    naps: Naps = field(default_factory=Naps)
+    """Of its last replica, where its engine can sleep."""
+    held: Held = field(default_factory=Held)
+    """Nodes held for it."""
     warm: WarmAccount | None = None
     """What its warmth has cost; None before the first look."""
     usual: Usual = field(default_factory=usual)

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
+from foretide.operator.gates import SLEEPERS
 from foretide.operator.look import Look
 from foretide.operator.times import timestamp, written_time
 from foretide.policies.flow import REQUESTS, Evidence, Trust
-from foretide.policies.warm.account import Moment, Standing, Waking, WarmAccount
+from foretide.policies.warm.account import SLEEPING, Moment, Standing, Waking, WarmAccount
 
 PUBLISH_S = 300.0
 HOUR_S = 3600.0
@@ -19,16 +20,20 @@ MISSED_PLANS = 3
 TIERS = ("zero", "placeholder", "sleeping", "ready")
 
 
-def moment_of(look: Look, evidence: Evidence) -> Moment:
+def moment_of(look: Look, evidence: Evidence, *, starts: str = "zero", woke_s: float | None = None) -> Moment:
     """What this look and these measurements say about warmth."""
-    present = [one for one in look.replicas if one.ready and not one.terminating]
+    present = [one for one in look.replicas if not one.terminating]
+    awake = [Standing(one.name, one.started_s) for one in present if one.ready]
+    asleep = [Standing(one.name, None, SLEEPING) for one in present if one.nap in SLEEPERS and not one.ready]
     backlog = evidence.backlog
     return Moment(
         at=evidence.now,
-        standing=tuple(Standing(one.name, one.started_s) for one in present),
+        standing=(*awake, *asleep),
         idle=nobody_asks(evidence),
         held=(backlog.waiting or 0.0) if backlog is not None else 0.0,
         gpus=evidence.pool.gpus_per_replica,
+        starts=starts,
+        woke_s=woke_s,
     )
 
 
