@@ -101,7 +101,7 @@ def _replica(pod: Body) -> Replica:
     labels = meta.get("labels") or {}
     conditions = {item.get("type"): item for item in status.get("conditions") or []}
     ready, scheduled = conditions.get("Ready") or {}, conditions.get("PodScheduled") or {}
-    is_ready = ready.get("status") == "True"
+    is_ready, gated = ready.get("status") == "True", is_gated(pod)
     return Replica(
         name=str(meta.get("name") or ""),
         template=next((str(labels[name]) for name in TEMPLATE_LABELS if name in labels), ""),
@@ -110,8 +110,11 @@ def _replica(pod: Body) -> Replica:
         terminating=bool(meta.get("deletionTimestamp")),
         ready_at=timestamp(ready.get("lastTransitionTime")) if is_ready else None,
         deletion_cost=str((meta.get("annotations") or {}).get(DELETION_COST) or ""),
-        started_s=_started(meta, status, ready) if is_ready else None,
-        gated=is_gated(pod),
+        # A gate that opens again after a nap makes no start of it: then the containers tell.
+        started_s=_started(meta, status, conditions.get("ContainersReady") or {} if gated else ready)
+        if is_ready
+        else None,
+        gated=gated,
         nap=nap_of(conditions),
         ip=str(status.get("podIP") or ""),
     )

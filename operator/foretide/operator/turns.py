@@ -89,23 +89,20 @@ class Turner:
         found = await self._noticed(target, found, resource, now=now)
         changes = target.paced.speed.changes
         await self._taken_in(target, found, series, resource, now=now)
-        spec, rhythm, sight = (
-            possible(resource, target, now=now),
-            self._settings.rhythm,
-            self._sight(resource, target, found, series, now),
-        )
+        spec, sight = possible(resource, target, now=now), self._sight(resource, target, found, series, now)
         # The first look at a day of bins takes a third of a second, which other targets need not wait for.
         lengths = await asyncio.to_thread(_screened, target, sight.history)
         sight = replace(sight, usual=lengths.history)
-        offset = offset_of(spec.time_zone)
         await self._prepared(resource, target, sight)
         evidence, decision = await asyncio.to_thread(
             plan_turn,
             spec=spec,
             sight=sight,
             memory=target.memory,
-            forecaster=Announced(LocalTime(target.forecaster, offset), spec.schedule, target.notebook),
-            rhythm=rhythm,
+            forecaster=Announced(
+                LocalTime(target.forecaster, offset_of(spec.time_zone)), spec.schedule, target.notebook
+            ),
+            rhythm=self._settings.rhythm,
             paths=self._settings.paths,
         )
         target.forecast = evidence.forecast

@@ -1,6 +1,7 @@
 """The account of warmth of a target: from looks to sums, to the status, and back in a new life.
 
-It is told with whatever status is written anyway, a new one at most every five minutes; it causes no write of its own.
+It is told with whatever status is written anyway, a new one when something happened or five minutes have passed; it
+causes no write of its own.
 """
 
 from collections.abc import Mapping
@@ -52,8 +53,11 @@ def published(account: WarmAccount | None, before: Mapping[str, Any] | None) -> 
     """What `status.warm` is to be after `before`; None for none."""
     if account is None or account.last is None:
         return before
-    until = timestamp((before or {}).get("until"))
-    return before if until is not None and account.last.at - until < PUBLISH_S else told(account)
+    until, new = timestamp((before or {}).get("until")), told(account)
+    if before is None or until is None or account.last.at - until >= PUBLISH_S:
+        return new
+    happened = any(new[name] != before.get(name) for name in ("coldStartedRequests", "podsEnded", "wakes"))
+    return new if happened else before
 
 
 def told(account: WarmAccount) -> dict[str, Any]:

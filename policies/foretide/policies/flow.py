@@ -31,6 +31,7 @@ from foretide.policies.declared import (
     ScalingSelect,
 )
 from foretide.policies.forecast import DemandForecast, ForecastScore, Reliability
+from foretide.policies.remembered import Memory, Recommendation, ScaleEvent
 from foretide.policies.service import CapacityTable, ColdStart, Floats, ServiceModel, WorkPerUnit
 
 __all__ = [
@@ -214,30 +215,6 @@ class Backlog:
     waiting: float | None
     running: float | None
     trust: Trust
-
-
-@dataclass(frozen=True, slots=True)
-class ScaleEvent:
-    at: float
-    before: int
-    after: int
-
-
-@dataclass(frozen=True, slots=True)
-class Recommendation:
-    at: float
-    replicas: int
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """All that a decision carries over from earlier ones. Starts empty in each life of the operator."""
-
-    watching_since: float
-    recommendations: tuple[Recommendation, ...] = ()
-    events: tuple[ScaleEvent, ...] = ()
-    answered: str = ""
-    """The approval that was last carried out or refused, as written."""
 
 
 @dataclass(frozen=True, slots=True)

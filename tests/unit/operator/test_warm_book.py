@@ -70,11 +70,12 @@ def test_the_status_tells_it_in_hours_and_a_new_life_goes_on_from_it() -> None:
     assert replace(again, last=kept().last) == kept()
 
 
-def test_it_is_told_anew_at_most_every_five_minutes() -> None:
+def test_it_is_told_anew_when_something_happened_or_every_five_minutes() -> None:
     first = published(kept(), None)
     assert first is not None
     assert published(kept(NOW + 299.0), first) is first
     assert published(kept(NOW + 300.0), first) != first
+    assert published(replace(kept(NOW + 1.0), ended=6), first) != first, "a pod went"
 
 
 @given(st.recursive(SCALARS, lambda below: st.lists(below) | st.dictionaries(WORDS, below)))
