@@ -184,6 +184,7 @@ class _Spec(Written):
             engine=self.engine,
             gateway=preset_of(self.engine, self.metrics).gateway,
             min_replicas=self.pools[0].min_replicas,
+            target=self.pools[0].target_ref.name,
         )
         if found:
             raise ValueError(found)

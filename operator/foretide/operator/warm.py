@@ -88,12 +88,15 @@ class WrittenWarm(Written):
         return next((one for one in self.tiers if one.name == name), None)
 
 
-def contradiction(warm: WrittenWarm, *, engine: str, gateway: bool, min_replicas: int) -> str:
+def contradiction(warm: WrittenWarm, *, engine: str, gateway: bool, min_replicas: int, target: str = "") -> str:
     """Why these do not go together, in one line with the fix; empty where they do."""
     if min_replicas == 0 and not warm.scale_to_zero:
         return "pools[0].minReplicas: 0: needs warm: {scaleToZero: true}, or give at least 1"
     if not warm.scale_to_zero:
         return f"warm.tiers: {warm.tiers[0].name}: needs scaleToZero: true" if warm.tiers else ""
+    placeholder = warm.tier(PLACEHOLDER)
+    if placeholder is not None and placeholder.deployment == target:
+        return f"warm.tiers: placeholder: deployment {target} is the target itself; name the one that holds nodes"
     if min_replicas > 0:
         return f"warm.scaleToZero: true: pools[0].minReplicas is {min_replicas}; set it to 0"
     if not gateway:

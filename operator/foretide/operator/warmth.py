@@ -28,7 +28,7 @@ class Warmth:
         if turn.evidence is None or not turn.evidence.mode.acts:
             return turn
         await self._nap(resource, found, target, tier=decision.tier, now=turn.at)
-        await self._hold(resource, target, tier=decision.tier)
+        await self._hold(resource, target, tier=decision.tier, now=turn.at)
         target.naps.may(turn.at)
         return replace(turn, tier_trouble=target.naps.trouble or target.held.trouble)
 
@@ -41,14 +41,16 @@ class Warmth:
         bed = Bed(resource.key.namespace, (written.port if written else 0) or 0, written.wake_time if written else 1.0)
         await self._settler.settle(target.naps, bed, found.replicas, tier=tier, now=now)
 
-    async def _hold(self, resource: Resource, target: Target, *, tier: str) -> None:
+    async def _hold(self, resource: Resource, target: Target, *, tier: str, now: float) -> None:
         written = resource.warm.tier(PLACEHOLDER)
         if written is None or written.deployment is None:
             return
         target.held = await placeholders.settle(
             self._cluster,
+            target.held,
             namespace=resource.key.namespace,
             deployment=written.deployment,
             priority_class=resource.warm.placeholder_priority_class or "",
             tier=tier,
+            now=now,
         )

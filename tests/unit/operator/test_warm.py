@@ -77,6 +77,10 @@ def test_without_scale_to_zero_nothing_rests() -> None:
             "spec.warm.tiers[0]: sleeping has no wake path; give the port",
         ),  # no wake path
         (tiers(HOLD | {"deployment": None}), "spec.warm.tiers[0]: placeholder has no pods; give the deployment"),
+        (
+            tiers(HOLD | {"deployment": "llama"}, placeholderPriorityClass="low"),
+            "spec.warm.tiers: placeholder: deployment llama is the target itself",
+        ),
         (tiers(SLEEPING, SLEEPING), "spec.warm: tiers: sleeping is there twice; keep one"),
         (tiers(HOLD), "spec.warm: placeholderPriorityClass: missing, and tiers has placeholder; name the class"),
         (tiers(SLEEPING | {"price": "1.5"}), "spec.warm.tiers[0].price: '1.5' must be a share of a ready replica"),
