@@ -20,6 +20,8 @@ from foretide.cli.bed.bed import Bed
 
 pytestmark = [pytest.mark.bed, pytest.mark.timeout(1200)]
 KEEP_ALIVE_S = 60.0
+GAP_ROWS = 6
+"""Looks that the gap lasts for, so that it is seen."""
 PATIENCE_S = 400.0
 """Idle time is told by whole minutes, and the machine may be loaded."""
 TIERS = [
@@ -105,6 +107,7 @@ def sleeps_at_night_and_is_woken_before_the_morning(found: Night) -> None:
 def goes_to_zero_over_a_gap_and_holds_its_node(found: Night) -> None:
     found.until(lambda: found.running.replicas() == 0)
     found.until(lambda: found.watch.placeholders() == 1)
+    found.until(lambda: sum(row.placeholders for row in found.watch.rows) >= GAP_ROWS)
 
 
 def comes_back_on_the_first_held_request(found: Night) -> None:

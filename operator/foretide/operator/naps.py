@@ -95,6 +95,9 @@ class Settler:
             try:
                 await self._step(naps, bed, pod, tier, now)
             except ClusterError as error:
+                if error.status in (401, 403):
+                    fix = "set sleep.enabled in the chart's values"
+                    naps.failed(pod.name, "Forbidden", f"the gate of {pod.name} may not be set; {fix}", now=now)
                 logger.info("the gate of pod %s/%s stays: %s", bed.namespace, pod.name, error)
 
     async def _step(self, naps: Naps, bed: Bed, pod: Replica, tier: str, now: float) -> None:

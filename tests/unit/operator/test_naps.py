@@ -140,6 +140,9 @@ async def test_an_api_server_that_refuses_leaves_all_as_it_is() -> None:
     scene = Scene()
     scene.cluster.failing["set_nap"] = ClusterError("forbidden", status=403)
     assert await scene.step("") == ""
+    assert scene.naps.trouble is not None
+    assert scene.naps.trouble.reason == "Forbidden"
+    assert "sleep.enabled" in scene.naps.trouble.message
 
 
 @pytest.mark.parametrize(
