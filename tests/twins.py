@@ -52,6 +52,8 @@ class ClusterTwin:
     """Of pods, by name."""
     gated: bool = False
     """Whether pods have our readiness gate: then they are ready while it is open."""
+    held_by: tuple[str, int, str] = ("", 0, "")
+    """The placeholder's Deployment, and the priority of its pods and their class; each has a node."""
     unready: set[str] = field(default_factory=set)
     """Pods that still start."""
     manager: str = "foretide"
@@ -101,6 +103,9 @@ class ClusterTwin:
         name = selector.removeprefix("app=")
         names = [f"{name}-{i}" for i in range(self.replicas[name])]
         found = [self._pod(each) for each in names]
+        if name == self.held_by[0]:
+            spec = {"nodeName": "gpu-0", "priority": self.held_by[1], "priorityClassName": self.held_by[2]}
+            return [each | {"spec": spec} for each in found]
         for each in found:
             each["metadata"]["annotations"] = dict(self.annotations.get(each["metadata"]["name"], {}))
         return found

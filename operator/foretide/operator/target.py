@@ -22,6 +22,7 @@ from foretide.policies.flow import ColdStart, DemandForecast, DemandHistory, For
 from foretide.policies.overflow import Usual, usual
 from foretide.policies.scorecard import Scorecard
 from foretide.policies.warm.account import WarmAccount
+from foretide.policies.warm.ladder import ZERO
 
 
 @dataclass(slots=True)
@@ -46,6 +47,8 @@ class Target:
     """Of its last replica, where its engine can sleep."""
     held: Held = field(default_factory=Held)
     """Nodes held for it."""
+    begins: str = ZERO
+    """The tier from which the next start begins, or the one under way began."""
     warm: WarmAccount | None = None
     """What its warmth has cost; None before the first look."""
     usual: Usual = field(default_factory=usual)

@@ -166,8 +166,10 @@ class Turner:
     def _warmth(self, target: Target, found: Look, evidence: Evidence) -> tuple[WarmAccount, News]:
         account = target.warm or WarmAccount(evidence.now)
         longest_s = MISSED_PLANS * self._settings.plan_s
-        starts = PLACEHOLDER if target.held.nodes else ZERO
-        moment = moment_of(found, evidence, starts=starts, woke_s=target.naps.news())
+        if found.scale.replicas == 0 or found.ready_pods():
+            # What is started from now on starts from here, however many looks that takes.
+            target.begins = PLACEHOLDER if target.held.nodes and found.scale.replicas == 0 else ZERO
+        moment = moment_of(found, evidence, starts=target.begins, woke_s=target.naps.news())
         target.warm, news = seen(account, moment, longest_s=longest_s)
         return target.warm, news
 

@@ -143,3 +143,28 @@ async def test_a_mode_that_does_not_act_puts_nobody_to_sleep_and_opens_no_gate()
     await found.live(6)
     assert engine.asked == []
     assert found.cluster.naps == {}
+
+
+async def test_a_start_from_a_held_node_is_told_as_one_however_long_it_takes() -> None:
+    hold = {"name": "placeholder", "wakeTime": "20s", "price": "0.05", "deployment": "hold"}
+    found = resting(Engine(), hold, placeholderPriorityClass="low")
+    found.cluster.gated = False
+    found.cluster.held_by = ("hold", -10, "low")
+    found.cluster.replicas["hold"] = 0
+    found.cluster.unready = {"llama-0"}
+    await found.live(10)
+    assert found.cluster.replicas == {"llama": 1, "hold": 0}, "a replica that still starts is not idle"
+    found.cluster.unready.clear()
+    await found.live(8)
+    assert found.cluster.replicas == {"llama": 0, "hold": 1}
+    await found.live(1)
+    found.cluster.unready = {"llama-0"}
+    ask(found, 3.0)
+    await fast_passes(found, 1)
+    await found.live(2)
+    assert found.cluster.replicas == {"llama": 1, "hold": 0}
+    found.cluster.unready.clear()
+    found.metrics.engines["prod", "front-0"] = gateway(held=0.0, since=START + 1e9)
+    await found.live(1)
+    assert [one["tier"] for one in found.status()["warm"]["wakes"]][:1] == ["placeholder"]
+    assert found.status()["warm"]["coldStartedRequests"] == 3
