@@ -25,7 +25,7 @@ IMAGES = Path(__file__).parents[1] / "docs/images"
 ROWS = {
     "ready, in the endpoints": ("endpoints", KEPT),
     "asleep": ("asleep", OURS),
-    "starting": ("starting", BAND),
+    "starting, or in between": ("starting", BAND),
     "a placeholder holds the node": ("placeholders", RIVAL),
     "Prometheus is down": ("down", BROKEN),
 }

@@ -25,10 +25,11 @@ class Warmth:
         resource, found, decision = turn.entry.resource, turn.found, turn.decision
         if resource is None or not isinstance(found, Look) or decision is None or resource.spec.rest is None:
             return turn
-        if turn.evidence is None or not turn.evidence.mode.acts:
-            return turn
-        await self._nap(resource, found, target, tier=decision.tier, now=turn.at)
-        await self._hold(resource, target, tier=decision.tier, now=turn.at)
+        acts = turn.evidence is not None and turn.evidence.mode.acts
+        # A gate has to be opened in every mode: a pod that starts would otherwise serve nobody.
+        await self._nap(resource, found, target, tier=decision.tier if acts else "", now=turn.at)
+        if acts:
+            await self._hold(resource, target, tier=decision.tier, now=turn.at)
         target.naps.may(turn.at)
         return replace(turn, tier_trouble=target.naps.trouble or target.held.trouble)
 

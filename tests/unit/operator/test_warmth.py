@@ -130,7 +130,7 @@ async def test_blind_nobody_sleeps() -> None:
     assert found.cluster.writes == []
 
 
-async def test_a_mode_that_does_not_act_puts_nobody_to_sleep_and_opens_no_gate() -> None:
+async def test_a_mode_that_does_not_act_opens_gates_and_puts_nobody_to_sleep() -> None:
     found = resting(engine := Engine())
     found.deploy(
         replicas=1,
@@ -142,7 +142,8 @@ async def test_a_mode_that_does_not_act_puts_nobody_to_sleep_and_opens_no_gate()
     )
     await found.live(6)
     assert engine.asked == []
-    assert found.cluster.naps == {}
+    assert found.cluster.naps == {"llama-0": "Awake"}
+    assert found.cluster.writes == []
 
 
 async def test_a_start_from_a_held_node_is_told_as_one_however_long_it_takes() -> None:
