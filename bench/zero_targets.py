@@ -202,6 +202,8 @@ WORDS = """
 - **A round under {limit:g} s: {verdict}** ({round:.2f} s at zero).
 - **No polling storm**: {rate:.1f} requests/s at zero, {each:.2f} per target and minute; a fast pass asks the API server
   nothing while nothing waits. Beside them, and not counted here: two watches, and a renewal of the lease every 2 s.
+- **Prometheus is asked more often**: once per gateway and pass, {queries:.0f} queries/s; they are not put together yet.
+- Processor time grows where others use the machine: its load average was {load:.0f} at the end of this run.
 - The first round of a life reads a day of history and lets every forecaster replay it; it comes once.
 - Not shown: the time that a real API server and a real Prometheus take to answer.
 """
@@ -225,7 +227,15 @@ def page(count: int, zero: Measured, one: Measured) -> str:
     median = statistics.median(zero.rounds_s)
     verdict = "kept" if median < ROUND_S else "missed"
     each = 60 * zero.per_s / count
-    return text + WORDS.format(limit=ROUND_S, verdict=verdict, round=median, rate=zero.per_s, each=each)
+    return text + WORDS.format(
+        limit=ROUND_S,
+        verdict=verdict,
+        round=median,
+        rate=zero.per_s,
+        each=each,
+        queries=zero.queries / 60 / zero.minutes,
+        load=os.getloadavg()[1],
+    )
 
 
 def main() -> int:
