@@ -41,9 +41,9 @@ class Running:
     def reason(self) -> str:
         return next((item["reason"] for item in self.status().get("conditions", ()) if item["type"] == "Ready"), "")
 
-    def until(self, what: Callable[[], bool]) -> None:
+    def until(self, what: Callable[[], bool], *, patience_s: float = PATIENCE_S) -> None:
         """Waits until it holds; shows the log if it never does."""
-        end = time.monotonic() + PATIENCE_S
+        end = time.monotonic() + patience_s
         while not what():
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < end, f"{json.dumps(self.status(), indent=1)}\n{self.log.read_text()[-4000:]}"

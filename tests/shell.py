@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from twins import START, ClockTwin, ClusterTwin, JournalTwin, MetricsTwin, engine, resource
 
+from foretide.operator.engine_sleep import SleepApi
 from foretide.operator.events import Events
 from foretide.operator.finish import Finisher
 from foretide.operator.look import Looker
@@ -21,6 +22,7 @@ from foretide.operator.status import Turn
 from foretide.operator.target import Targets
 from foretide.operator.telemetry import Telemetry
 from foretide.operator.turns import Turner
+from foretide.operator.warmth import Warmth
 from foretide.policies.flow import (
     CapacityTable,
     DemandForecast,
@@ -70,6 +72,8 @@ class World:
     journal: JournalTwin = field(default_factory=JournalTwin)
     registry: Registry = field(default_factory=Registry)
     services: KnownService = field(default_factory=KnownService)
+    engines: SleepApi | None = None
+    """What the last replica is put to sleep by."""
     leads: bool = True
     decided: Callable[[Turn], None] = lambda _: None
     """Told of every finished turn."""
@@ -88,6 +92,7 @@ class World:
             leads=lambda: self.leads,
             status_s=self.settings.status_s,
             decided=self.decided,
+            warmth=Warmth(self.cluster, self.engines) if self.engines is not None else None,
         )
         self.telemetry = telemetry
         self.loop = Loop(

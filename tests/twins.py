@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from foretide.operator.gates import AWAKE, Nap, condition
 from foretide.operator.seams import Body, ClusterError, Key, Scale, Scrape, Series, TargetRef, Written
 from foretide.policies.flow import Trust, frozen
 
@@ -47,6 +48,14 @@ class ClusterTwin:
     meddle: Mapping[str, int] = field(default_factory=dict)
     """Target -> count that somebody else writes between our look and our write, once."""
     writes: list[tuple[str, int]] = field(default_factory=list)
+    naps: dict[str, str] = field(default_factory=dict)
+    """Of pods, by name."""
+    gated: bool = False
+    """Whether pods have our readiness gate: then they are ready while it is open."""
+    held_by: tuple[str, int, str] = ("", 0, "")
+    """The placeholder's Deployment, and the priority of its pods and their class; each has a node."""
+    unready: set[str] = field(default_factory=set)
+    """Pods that still start."""
     manager: str = "foretide"
     """Who wrote replicas last."""
     statuses: dict[Key, dict[str, Any]] = field(default_factory=dict)
@@ -93,15 +102,31 @@ class ClusterTwin:
         self._may("pods")
         name = selector.removeprefix("app=")
         names = [f"{name}-{i}" for i in range(self.replicas[name])]
-        found = [pod(each, ready_at=self.ready_at.get(each)) for each in names]
+        found = [self._pod(each) for each in names]
+        if name == self.held_by[0]:
+            spec = {"nodeName": "gpu-0", "priority": self.held_by[1], "priorityClassName": self.held_by[2]}
+            return [each | {"spec": spec} for each in found]
         for each in found:
             each["metadata"]["annotations"] = dict(self.annotations.get(each["metadata"]["name"], {}))
+        return found
+
+    def _pod(self, name: str) -> dict[str, Any]:
+        nap = Nap(self.naps.get(name, ""))
+        ready = name not in self.unready and (not self.gated or nap is Nap.AWAKE)
+        found = pod(name, ready=ready, ready_at=self.ready_at.get(name))
+        if self.gated:
+            found["spec"] = {"readinessGates": [{"conditionType": AWAKE}]}
+            found["status"]["conditions"].append(condition(nap, time="2023-11-14T22:00:00Z"))
         return found
 
     async def annotate_pod(self, namespace: str, name: str, annotations: Mapping[str, str | None]) -> None:
         self._may("annotate_pod")
         kept = {**self.annotations.get(name, {}), **annotations}
         self.annotations[name] = {key: value for key, value in kept.items() if value is not None}
+
+    async def set_nap(self, namespace: str, name: str, nap: str, *, at: float, message: str = "") -> None:
+        self._may("set_nap")
+        self.naps[name] = nap
 
     async def rivals(self, namespace: str) -> Sequence[Body]:
         self._may("rivals")

@@ -1,4 +1,4 @@
-"""Fifty-six bad inputs by number: what is expected of each, what happens, and the test that shows it.
+"""Sixty-one bad inputs by number: what is expected of each, what happens, and the test that shows it.
 
 `tests` are written as PATH::FUNCTION, relative to tests/, with the text that picks the case out of a table behind it in
 brackets. A number without tests cannot be written here, and its `found` says why.
@@ -12,6 +12,8 @@ CRD = "apiserver/test_crd.py::test_what_makes_no_sense_is_refused_with_its_field
 PROMETHEUS = "unit/operator/test_prometheus.py"
 REFUSED = "refused by the API server"
 HELD = "nothing is lowered"
+NAPS = "unit/operator/test_naps.py"
+WARMTH = "unit/operator/test_warmth.py"
 NO_URL = "cannot be written here: a resource carries no address; it names a source, and its pattern takes no"
 
 
@@ -368,5 +370,45 @@ CASES = (
         "no workload is touched; one status each, eight at a time, with no limit per second",
         f"{OPERATOR}::test_56_a_thousand_resources_made_anew_touch_no_workload",
         differs=True,
+    ),
+    _case(
+        57,
+        "a tier without a way back: sleeping without a port, pods without the readiness gate",
+        "refused, or told and not entered",
+        "refused without a port; without the gate TiersAvailable is False with the fix, and nobody sleeps",
+        "unit/operator/test_warm.py::test_contradictions_are_told_with_their_fix[no wake path]",
+        f"{NAPS}::test_a_tier_without_a_wake_path_is_never_entered",
+    ),
+    _case(
+        58,
+        "a placeholder class with a priority of 0 or more",
+        "told; the node is let go",
+        "TiersAvailable is False with the fix, the placeholder goes, and the plan does without the tier",
+        "unit/operator/test_placeholders.py::test_a_placeholder_class_with_too_high_a_priority_is_told_and_holds_nothing",
+    ),
+    _case(
+        59,
+        "a sleep endpoint that answers errors, or nothing",
+        "bounded tries, then the next tier",
+        "asked three times, told, and the pod serves on; ten minutes without sleep",
+        f"{NAPS}::test_a_sleep_endpoint_that_answers_errors_is_asked_three_times_and_then_done_without",
+        f"{WARMTH}::test_a_sleep_endpoint_that_fails_leaves_the_replica_ready_and_is_told",
+        "unit/operator/test_engine_sleep.py::test_any_other_answer_is_an_error_in_one_line",
+    ),
+    _case(
+        60,
+        "a sleep endpoint that says that it sleeps, and does not",
+        "found out, then the next tier",
+        "it is asked again whether it sleeps; after three lies it serves on, and that is told",
+        f"{NAPS}::test_a_sleep_endpoint_that_lies_is_found_out_and_the_pod_serves_on",
+    ),
+    _case(
+        61,
+        "a wake that never ends",
+        "bounded, and requests keep a path",
+        "given up after 30 s or ten times its declared time; a fresh replica is started, then the lost one goes",
+        f"{NAPS}::test_a_wake_that_never_ends_is_given_up_in_its_time_and_the_pod_is_told_lost",
+        f"{WARMTH}::test_a_replica_that_does_not_wake_is_replaced_and_no_request_is_left_without_a_path",
+        "unit/policies/warm/test_nap.py::test_requests_are_never_left_to_replicas_that_did_not_wake",
     ),
 )

@@ -16,6 +16,7 @@ from podlike import CAN_BUILD_A_CELL
 from foretide.cli.bed.bed import Bed
 from foretide.operator.actuate import CHEAP
 from foretide.operator.credentials import from_kubeconfig
+from foretide.operator.gates import AWAKE, Nap
 from foretide.operator.kube import Kubernetes
 from foretide.operator.pods import DELETION_COST
 from foretide.operator.seams import ClusterError
@@ -88,6 +89,41 @@ def test_a_kind_that_is_no_target_of_the_chart_is_left_alone_and_the_fix_is_name
         resolved = conditions(bed, namespace)["TargetResolved"]
     assert (resolved["status"], resolved["reason"]) == ("False", "Forbidden")
     assert "name its kind in the chart's `targets`" in resolved["message"]
+
+
+STATUS_MEDDLING: list[dict[str, object]] = [
+    {"conditions": [{"type": "Ready", "status": "False"}]},
+    {"conditions": [{"type": "other", "status": "True"}]},
+    {"phase": "Failed"},
+    {"reason": "x"},
+    {"nominatedNodeName": "elsewhere"},
+    {"message": "x"},
+]
+
+
+async def test_of_a_pods_status_it_may_change_its_own_condition_and_nothing_else_and_only_where_it_is_asked_for(
+    bed: Bed, installation: Callable[..., Installed], namespace: str
+) -> None:
+    installed = installation(sleep={"enabled": True})
+    bed.apply(deployment(replicas=1), namespace=namespace)
+    bed.kubectl("rollout", "status", "-n", namespace, "deployment/llama", "--timeout=30s")
+    pod = bed.get("-n", namespace, "pods", "-l", "app=llama")["items"][0]["metadata"]["name"]
+    path, patch = f"/api/v1/namespaces/{namespace}/pods/{pod}/status", "application/strategic-merge-patch+json"
+    async with Kubernetes(from_kubeconfig(installed.kubeconfig())) as cluster:
+        for nap in (Nap.DROWSY, Nap.ASLEEP, Nap.AWAKE):
+            await cluster.set_nap(namespace, pod, nap, at=1_800_000_000.0)
+        for status in STATUS_MEDDLING:
+            with pytest.raises(ClusterError, match="may change nothing of a pod's status but its condition"):
+                await cluster.call("PATCH", path, json={"status": status}, content_type=patch)
+    conditions = bed.get("-n", namespace, "pod", pod)["status"]["conditions"]
+    assert {one["type"]: one["reason"] for one in conditions if one["type"] == AWAKE} == {AWAKE: "Awake"}
+
+
+async def test_without_sleep_it_may_not_touch_a_pods_status(
+    bed: Bed, installation: Callable[..., Installed], namespace: str
+) -> None:
+    installed = installation()
+    assert not may(bed, installed, "patch", "pods/status", namespace=namespace)
 
 
 MEDDLING = [

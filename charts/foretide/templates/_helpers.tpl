@@ -76,6 +76,12 @@ capabilities: {drop: [ALL]}
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, patch]
+{{- if .Values.sleep.enabled }}
+# The readiness gate autoscaling.foretide.io/awake of pods whose engine sleeps.
+- apiGroups: [""]
+  resources: [pods/status]
+  verbs: [patch]
+{{- end }}
 - apiGroups: [""]
   resources: [events]
   verbs: [create]

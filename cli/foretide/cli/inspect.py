@@ -13,6 +13,7 @@ import typer
 
 from foretide.cli.limit_story import limit_lines
 from foretide.cli.problems import BadInput
+from foretide.cli.warm_story import warm_lines
 
 if TYPE_CHECKING:
     from foretide.operator.kube import Kubernetes
@@ -115,6 +116,7 @@ def explained(body: Body) -> list[str]:
         *_approval_lines(meta, told.get("pendingApproval") or {}),
         *limit_lines(spec, told.get("concurrency") or {}),
         *_scorecard_lines(told.get("scorecard") or {}),
+        *warm_lines(told.get("warm") or {}),
         *_history_lines(told.get("history") or ()),
     ]
 

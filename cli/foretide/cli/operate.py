@@ -60,6 +60,10 @@ def operate(  # noqa: PLR0913 (every option of the command is an argument)
     metrics: Annotated[str, typer.Option(help="HOST:PORT of /metrics.")] = "127.0.0.1:8081",
     keda: Annotated[str | None, typer.Option(help="HOST:PORT for KEDA to ask; without it, KEDA is not served.")] = None,
     keda_stale: Annotated[str, typer.Option(help="How old a decision may be that KEDA is told.")] = "3m",
+    engine_address: Annotated[
+        str,
+        typer.Option(help="Where engines that sleep are called; {ip}, {port}, {pod} and {namespace} are the pod's."),
+    ] = "http://{ip}:{port}",
     leader_elect: Annotated[bool, typer.Option(help="Take part in leader election by a Lease.")] = True,
     lease_namespace: Annotated[str, typer.Option(help="Namespace of the Lease.")] = "foretide",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
@@ -96,6 +100,7 @@ def operate(  # noqa: PLR0913 (every option of the command is an argument)
                 timeout_s=seconds_of("--forecast-timeout", forecast_timeout),
             ),
             keda=KedaSettings(address=keda, stale_s=seconds_of("--keda-stale", keda_stale)),
+            engine_address=engine_address,
             lease=LeaseSettings(enabled=leader_elect, namespace=lease_namespace),
         )
     except BadSettings as error:

@@ -140,6 +140,9 @@ def rows(story: Story) -> list[tuple[str, list[str]]]:
         *compared,
         ("changes of the replica count", [str(one["scale_actions"]) for one in policies]),
         ("requests that found no replica ready", [f"{one['cold_started_requests']:,}" for one in policies]),
+        ("GPU-hours ready without a request", [f"{one['idle_gpu_hours']:.2f}" for one in policies]),
+        ("replicas of less use than their start took", [_share(one["pod_utility_below_1"]) for one in policies]),
+        *_wakes(policies),
         ("requests unfinished at the end", [f"{one['unfinished']:,}" for one in policies]),
         *_harm(policies),
         ("energy", [_energy(one["energy_kwh"]) for one in policies]),
@@ -165,6 +168,20 @@ def _harm(policies: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
 
 def _energy(kwh: float | None) -> str:
     return "-" if kwh is None else f"{kwh:.2f} kWh"
+
+
+def _wakes(policies: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    """A row for each tier that anybody's replicas started from."""
+    tiers = dict.fromkeys(tier for one in policies for tier in one["wake_s"])
+    return [
+        (f"time to ready from {tier}, p50 / p99", [_wake(one["wake_s"].get(tier)) for one in policies])
+        for tier in tiers
+    ]
+
+
+def _wake(quantiles: Mapping[str, float | None] | None) -> str:
+    middle, high = (quantiles or {}).get("p50"), (quantiles or {}).get("p99")
+    return "-" if middle is None or high is None else f"{middle:.1f} / {high:.1f} s"
 
 
 def _share(value: float | None) -> str:

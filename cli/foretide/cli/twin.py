@@ -36,6 +36,10 @@ def twin(  # noqa: PLR0913 (every option of the command is an argument)
     seed: Annotated[int, typer.Option(help="Of the copies that --scale makes.")] = 0,
     ttft_s: Annotated[float, typer.Option(min=0.0, help="The promised first token, in seconds, for /truth.")] = 0.5,
     tpot_s: Annotated[float, typer.Option(min=0.0, help="The promised time per token, in seconds.")] = 0.025,
+    gateway: Annotated[
+        str, typer.Option(help="Workload name of a gateway in front, whose metrics are served too.")
+    ] = "",
+    wake_s: Annotated[float, typer.Option(min=0.0, help="Seconds that an engine takes to wake from sleep.")] = 2.0,
     old_names: Annotated[bool, typer.Option("--old-names", help="Metric names of before vLLM 0.10.")] = False,
 ) -> None:
     """Simulate the engines in real pods: serve a trace to those that are ready, and answer Prometheus for them."""
@@ -58,6 +62,8 @@ def twin(  # noqa: PLR0913 (every option of the command is an argument)
         seed=seed,
         ttft_s=ttft_s,
         tpot_s=tpot_s,
+        gateway=gateway,
+        wake_s=wake_s,
         old_names=old_names,
     )
     _serve(load, host=host, port=port, address=address or listen, kubeconfig=kubeconfig, record=record)

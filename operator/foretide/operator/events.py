@@ -86,6 +86,8 @@ class Events:
 
     async def _tell_changes(self, turn: Turn) -> None:
         """What has changed about demand and replicas."""
+        if turn.tier_trouble is not None:
+            await self._once(turn, turn.tier_trouble.reason, turn.tier_trouble.message)
         if turn.odd:
             await self._once(turn, "UnusualLengths", turn.odd)
         if turn.speed_changed and turn.evidence is not None:

@@ -11,6 +11,7 @@ from foretide.operator.seams import Cluster, ClusterError, Journal
 from foretide.operator.status import Turn, patch_between, signature, status_of
 from foretide.operator.target import Target
 from foretide.operator.telemetry import Telemetry
+from foretide.operator.warmth import Warmth
 from foretide.policies.approval import remember_answer
 from foretide.policies.contest import wrote
 from foretide.policies.flow import Act
@@ -30,11 +31,12 @@ class Finisher:
         *,
         cluster: Cluster,
         events: Events,
-        journal: Journal,
+        journal: Journal | None,
         telemetry: Telemetry,
         leads: Callable[[], bool],
         status_s: float,
         decided: Callable[[Turn], None] = lambda _: None,
+        warmth: Warmth | None = None,
     ) -> None:
         self._cluster = cluster
         self._events = events
@@ -43,12 +45,15 @@ class Finisher:
         self._leads = leads
         self._status_s = status_s
         self._decided = decided
+        self._warmth = warmth
 
     async def finish(self, turn: Turn, target: Target) -> Turn:
         """The turn with what became of its order."""
         turn = await self._carry_out(turn, target)
+        if self._warmth is not None and self._leads():
+            turn = await self._warmth.settle(turn, target)
         self._decided(turn)
-        if turn.evidence is not None and turn.decision is not None:
+        if self._journal is not None and turn.evidence is not None and turn.decision is not None:
             told = {"target": str(turn.entry.key), "outcome": turn.actuation.outcome if turn.actuation else None}
             self._journal.append(encode(turn.evidence, turn.decision) | told)
         self._telemetry.count(turn)

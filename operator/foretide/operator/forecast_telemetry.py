@@ -11,6 +11,7 @@ from prometheus_client import Gauge
 from foretide.policies.flow import DemandForecast
 
 _TARGET = ("namespace", "name")
+Told = dict[tuple[Gauge, tuple[str, ...]], float]
 
 
 class ForecastTelemetry:
@@ -26,37 +27,47 @@ class ForecastTelemetry:
         self._capped = gauge("forecast_capped_values", "Path values that the ceiling cut, last forecast", _TARGET)
         self._fallback = gauge("forecast_fallback", "1 while the forecast is a flagged fallback", _TARGET)
         self._stale = gauge("forecast_staleness_seconds", "Age of the newest measured bin", _TARGET)
-        self._gauges = (
-            self._ratio, self._weight, self._coverage, self._exceeded, self._alarms, self._drifting, self._capped,
-            self._fallback, self._stale,
-        )  # fmt: skip
+        self._set: dict[tuple[str, str], set[tuple[Gauge, tuple[str, ...]]]] = {}
+        """What is there of each target: looking for its series among all others costs more, the more targets."""
 
     def count(self, labels: tuple[str, str], forecast: DemandForecast) -> None:
         """Takes in a target's newest forecast; what the last one said and this one does not is dropped."""
-        self.forget(labels)
-        self._stale.labels(*labels).set(forecast.stale_s)
-        self._capped.labels(*labels).set(forecast.capped)
-        self._fallback.labels(*labels).set(float(bool(forecast.flagged)))
-        for tier, weight in forecast.weights.items():
-            self._weight.labels(*labels, tier).set(weight)
-        self._count_score(labels, forecast)
-        if forecast.reliability is not None:
-            told = forecast.reliability
-            self._coverage.labels(*labels, "0.8").set(told.coverage80)
-            self._coverage.labels(*labels, "0.95").set(told.coverage95)
-            self._exceeded.labels(*labels).set(told.peak_exceeded)
-            self._alarms.labels(*labels).set(told.alarms)
-            self._drifting.labels(*labels).set(float(bool(told.drift)))
+        told: Told = {
+            (self._stale, labels): forecast.stale_s,
+            (self._capped, labels): float(forecast.capped),
+            (self._fallback, labels): float(bool(forecast.flagged)),
+            **{(self._weight, (*labels, tier)): weight for tier, weight in forecast.weights.items()},
+            **self._scores(labels, forecast),
+            **self._honesty(labels, forecast),
+        }
+        for gauge, series in self._set.get(labels, set()) - told.keys():
+            gauge.remove(*series)
+        for (gauge, series), value in told.items():
+            gauge.labels(*series).set(value)
+        self._set[labels] = set(told)
 
     def forget(self, labels: tuple[str, str]) -> None:
         """Drops every series of a target."""
-        for gauge in self._gauges:
-            gauge.remove_by_labels(dict(zip(_TARGET, labels, strict=True)))
+        for gauge, series in self._set.pop(labels, set()):
+            gauge.remove(*series)
 
-    def _count_score(self, labels: tuple[str, str], forecast: DemandForecast) -> None:
-        if forecast.score is None:
-            return
-        if forecast.score.crps_last_value > 0:
-            self._ratio.labels(*labels, "last-value").set(forecast.score.crps / forecast.score.crps_last_value)
-        if forecast.score.seasonal_ratio is not None:
-            self._ratio.labels(*labels, "seasonal-naive").set(forecast.score.seasonal_ratio)
+    def _honesty(self, labels: tuple[str, str], forecast: DemandForecast) -> Told:
+        told = forecast.reliability
+        if told is None:
+            return {}
+        return {
+            (self._coverage, (*labels, "0.8")): told.coverage80,
+            (self._coverage, (*labels, "0.95")): told.coverage95,
+            (self._exceeded, labels): told.peak_exceeded,
+            (self._alarms, labels): float(told.alarms),
+            (self._drifting, labels): float(bool(told.drift)),
+        }
+
+    def _scores(self, labels: tuple[str, str], forecast: DemandForecast) -> Told:
+        score = forecast.score
+        told: Told = {}
+        if score is not None and score.crps_last_value > 0:
+            told[self._ratio, (*labels, "last-value")] = score.crps / score.crps_last_value
+        if score is not None and score.seasonal_ratio is not None:
+            told[self._ratio, (*labels, "seasonal-naive")] = score.seasonal_ratio
+        return told

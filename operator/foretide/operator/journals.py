@@ -1,4 +1,4 @@
-"""Journals: where decisions are kept with their evidence. A file of JSON lines, or nowhere."""
+"""The journal: where decisions are kept with their evidence, as a file of JSON lines."""
 
 import json
 import logging
@@ -29,10 +29,3 @@ class FileJournal:
             self._lost += 1
             if self._lost == 1:
                 logger.warning("journal %s: %s; decisions go on without it", self._path, error.strerror)
-
-
-class NoJournal:
-    """Keeps nothing."""
-
-    def append(self, record: Mapping[str, Any]) -> None:
-        pass

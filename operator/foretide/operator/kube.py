@@ -10,8 +10,10 @@ from typing import Any, Self
 import aiohttp
 
 from foretide.operator.credentials import Credentials
+from foretide.operator.gates import Nap, condition
 from foretide.operator.resource import GROUP, PLURAL, VERSION
 from foretide.operator.seams import Body, ClusterError, Key, NotScalable, Scale, TargetRef, Written
+from foretide.operator.times import written_time
 from foretide.operator.wire import TooLarge, bounded_body, parsed
 
 FIELD_MANAGER = "foretide"
@@ -19,6 +21,8 @@ TIMEOUT = aiohttp.ClientTimeout(total=10, connect=5)
 MAX_BODY = 32 * 2**20
 PAGE = 500
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_MERGE = "application/strategic-merge-patch+json"
+"""Conditions of a pod are told apart by their type; a merge patch would replace them all."""
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 """Of a target no more is read than its metadata, whatever its pods are given."""
 HPAS = "/apis/autoscaling/v2"
@@ -83,6 +87,12 @@ class Kubernetes:
     async def annotate_pod(self, namespace: str, name: str, annotations: Mapping[str, str | None]) -> None:
         patch = {"metadata": {"annotations": dict(annotations)}}
         await self._patch(f"/api/v1/namespaces/{namespace}/pods/{name}", patch)
+
+    async def set_nap(self, namespace: str, name: str, nap: str, *, at: float, message: str = "") -> None:
+        patch = {"status": {"conditions": [condition(Nap(nap), time=written_time(at), message=message[:512])]}}
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}/status"
+        params = {"fieldManager": FIELD_MANAGER}
+        await self.call("PATCH", path, json=patch, params=params, content_type=STRATEGIC_MERGE)
 
     async def rivals(self, namespace: str) -> Sequence[Body]:
         scaled_objects: list[Body] = []

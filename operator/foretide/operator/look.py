@@ -38,6 +38,8 @@ class Look:
             unschedulable=found.unschedulable,
             gpus_per_replica=declared.gpus_per_replica,
             version=self.scale.version,
+            asleep=found.asleep,
+            lost=found.lost,
             conflict=self.conflict,
         )
 

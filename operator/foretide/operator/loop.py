@@ -27,7 +27,8 @@ from foretide.operator.status import Turn
 from foretide.operator.target import Target, Targets
 from foretide.operator.telemetry import Telemetry
 from foretide.operator.turns import Turner, relievable
-from foretide.policies.flow import REQUESTS, Trust
+from foretide.policies.declared import SLEEPING
+from foretide.policies.flow import REQUESTS, Act, Trust
 from foretide.policies.sweep import global_hold, held
 
 logger = logging.getLogger(__name__)
@@ -165,7 +166,7 @@ class Loop:
     async def _finished(self, turn: Turn, target: Target) -> Turn:
         async with self._at_once:
             turn = await self._parts.finisher.finish(turn, target)
-        if turn.actuation is not None and turn.actuation.outcome is Outcome.MOVED:
+        if turn.actuation is not None and (turn.actuation.outcome is Outcome.MOVED or _raised_with_gate(turn)):
             self.bring_forward(turn.entry.key)
         return turn
 
@@ -193,6 +194,13 @@ class Loop:
             logger.warning("the clock jumped by %.0f s; a full window is watched anew", offset - self._offset)
             self._parts.targets.forget_what_was_watched(now=now)
             self._offset = offset
+
+
+def _raised_with_gate(turn: Turn) -> bool:
+    """Whether pods start now whose readiness gate somebody has to open."""
+    verdict, resource = turn.decision.verdict if turn.decision else None, turn.entry.resource
+    raised = isinstance(verdict, Act) and verdict.order.after > verdict.order.before
+    return raised and resource is not None and resource.warm.tier(SLEEPING) is not None
 
 
 def _is_blind(turn: Turn) -> bool:

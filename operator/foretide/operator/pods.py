@@ -7,6 +7,7 @@ the pod template stays the same; another template starts anew, because its start
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from foretide.operator.gates import SLEEPERS, Nap, is_gated, nap_of
 from foretide.operator.seams import Body
 from foretide.operator.times import timestamp
 from foretide.policies.coldstart import learned
@@ -32,6 +33,10 @@ class Replica:
     """As annotated by whomever; empty where nobody did."""
     started_s: float | None
     """Seconds from creation to its becoming ready; None where it is not, or once was and came back."""
+    gated: bool = False
+    """Whether its template names our readiness gate."""
+    nap: Nap = Nap.NONE
+    ip: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class Counts:
     ready: int
     starting: int
     unschedulable: int
+    asleep: int = 0
+    lost: int = 0
 
 
 def replicas(pods: Iterable[Body]) -> tuple[Replica, ...]:
@@ -52,7 +59,9 @@ def counts(found: Sequence[Replica]) -> Counts:
     present = [replica for replica in found if not replica.terminating]
     ready = sum(replica.ready for replica in present)
     stuck = sum(replica.unschedulable for replica in present)
-    return Counts(ready, len(present) - ready - stuck, stuck)
+    asleep = sum(replica.nap in SLEEPERS and not replica.ready for replica in present)
+    lost = sum(replica.nap is Nap.LOST for replica in present)
+    return Counts(ready, len(present) - ready - stuck - asleep - lost, stuck, asleep, lost)
 
 
 class Starts:
@@ -92,7 +101,7 @@ def _replica(pod: Body) -> Replica:
     labels = meta.get("labels") or {}
     conditions = {item.get("type"): item for item in status.get("conditions") or []}
     ready, scheduled = conditions.get("Ready") or {}, conditions.get("PodScheduled") or {}
-    is_ready = ready.get("status") == "True"
+    is_ready, gated = ready.get("status") == "True", is_gated(pod)
     return Replica(
         name=str(meta.get("name") or ""),
         template=next((str(labels[name]) for name in TEMPLATE_LABELS if name in labels), ""),
@@ -101,7 +110,13 @@ def _replica(pod: Body) -> Replica:
         terminating=bool(meta.get("deletionTimestamp")),
         ready_at=timestamp(ready.get("lastTransitionTime")) if is_ready else None,
         deletion_cost=str((meta.get("annotations") or {}).get(DELETION_COST) or ""),
-        started_s=_started(meta, status, ready) if is_ready else None,
+        # A gate that opens again after a nap makes no start of it: then the containers tell.
+        started_s=_started(meta, status, conditions.get("ContainersReady") or {} if gated else ready)
+        if is_ready
+        else None,
+        gated=gated,
+        nap=nap_of(conditions),
+        ip=str(status.get("podIP") or ""),
     )
 
 

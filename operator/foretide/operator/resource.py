@@ -5,7 +5,7 @@ The API server has validated it already; this is the second look, for resources 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
@@ -184,6 +184,7 @@ class _Spec(Written):
             engine=self.engine,
             gateway=preset_of(self.engine, self.metrics).gateway,
             min_replicas=self.pools[0].min_replicas,
+            target=self.pools[0].target_ref.name,
         )
         if found:
             raise ValueError(found)
@@ -224,6 +225,7 @@ class Resource:
     """Requests that one replica takes at once, as the tuner last published it; None where nothing is tuned."""
     resume: str = ""
     """The owner's newest request to write replicas again."""
+    warm: WrittenWarm = field(default_factory=WrittenWarm)
 
     @property
     def lens(self) -> Lens:
@@ -318,24 +320,29 @@ def _resource(body: Body, spec: _Spec) -> Resource:
             min_replicas=pool.min_replicas,
             max_replicas=pool.max_replicas,
         ),
-        spec=TargetSpec(
-            name=str(key),
-            mode=Mode.PAUSED if annotations.get(PAUSED) == "true" else spec.mode,
-            objective=_objective(spec.objective),
-            behavior=Behavior(
-                up=_rules(spec.behavior.scale_up, DEFAULT_SCALE_UP),
-                down=_rules(spec.behavior.scale_down, DEFAULT_SCALE_DOWN),
-            ),
-            schedule=(*scheduled(spec.schedule), *holidays(spec.calendar)),
-            time_zone=spec.calendar.time_zone,
-            rest=spec.warm.rest(),
-            # Another mode reads no approval, so that an old one never looks like a change of its spec.
-            approval=approval(annotations.get(APPROVE)) if spec.mode is Mode.APPROVE else None,
-        ),
+        spec=_target_spec(spec, str(key), annotations),
         actuation=spec.actuation,
         tuning=spec.concurrency.tuning() if spec.concurrency else None,
         limit=limit_in_force(body.get("status") or {}) if spec.concurrency else None,
         resume=str(annotations.get(RESUME) or ""),
+        warm=spec.warm,
+    )
+
+
+def _target_spec(spec: _Spec, name: str, annotations: Mapping[str, Any]) -> TargetSpec:
+    return TargetSpec(
+        name=name,
+        mode=Mode.PAUSED if annotations.get(PAUSED) == "true" else spec.mode,
+        objective=_objective(spec.objective),
+        behavior=Behavior(
+            up=_rules(spec.behavior.scale_up, DEFAULT_SCALE_UP),
+            down=_rules(spec.behavior.scale_down, DEFAULT_SCALE_DOWN),
+        ),
+        schedule=(*scheduled(spec.schedule), *holidays(spec.calendar)),
+        time_zone=spec.calendar.time_zone,
+        rest=spec.warm.rest(),
+        # Another mode reads no approval, so that an old one never looks like a change of its spec.
+        approval=approval(annotations.get(APPROVE)) if spec.mode is Mode.APPROVE else None,
     )
 
 

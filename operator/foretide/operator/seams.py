@@ -103,6 +103,10 @@ class Cluster(Protocol):
         """Sets annotations of a pod; None removes one."""
         ...
 
+    async def set_nap(self, namespace: str, name: str, nap: str, *, at: float, message: str = "") -> None:
+        """Sets the pod's readiness gate of ours; see gates.py."""
+        ...
+
     async def rivals(self, namespace: str) -> Sequence[Body]:
         """Other autoscalers of the namespace: HorizontalPodAutoscalers and, where that API exists, ScaledObjects."""
         ...

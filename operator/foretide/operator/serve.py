@@ -13,15 +13,17 @@ import kopf
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from foretide.forecaster.dozing import Dozing
 from foretide.forecaster.ladder import Ladder
 from foretide.forecaster.network.tier import NetworkTier
 from foretide.operator.ahead import Ahead
 from foretide.operator.clock import SystemClock
 from foretide.operator.credentials import Credentials, credentials_from
+from foretide.operator.engine_sleep import VllmSleep
 from foretide.operator.events import Events
 from foretide.operator.finish import Finisher
 from foretide.operator.handlers import kopf_handlers, kopf_settings
-from foretide.operator.journals import FileJournal, NoJournal
+from foretide.operator.journals import FileJournal
 from foretide.operator.keda.ledger import Ledger
 from foretide.operator.kube import Kubernetes
 from foretide.operator.leader import Leader
@@ -37,6 +39,7 @@ from foretide.operator.settings import Settings
 from foretide.operator.target import Targets
 from foretide.operator.telemetry import Telemetry
 from foretide.operator.turns import Turner
+from foretide.operator.warmth import Warmth
 from foretide.operator.watchdog import Limits, Watchdog, WatcherDeath
 from foretide.policies.flow import Forecaster
 
@@ -136,11 +139,12 @@ class Operator:
             finisher=Finisher(
                 cluster=self._cluster,
                 events=Events(self._cluster, identity=settings.identity),
-                journal=FileJournal(settings.journal) if settings.journal else NoJournal(),
+                journal=FileJournal(settings.journal) if settings.journal else None,
                 telemetry=self._telemetry,
                 leads=self._leader.leads,
                 status_s=settings.status_s,
                 decided=self._ledger.take,
+                warmth=Warmth(self._cluster, VllmSleep(settings.engine_address)),
             ),
             telemetry=self._telemetry,
             clock=self._clock,
@@ -148,7 +152,7 @@ class Operator:
 
     def _forecaster(self, key: Key) -> Forecaster:
         if self._networks is None:
-            return Ladder(season_s=self._settings.season_s)
+            return Dozing(Ladder(season_s=self._settings.season_s), name=str(key))
         learned = (NetworkTier(self._networks.pool, str(key)),)
         return Ladder(season_s=self._settings.season_s, learned=learned, rehearsed=self._networks.rehearsals())
 

@@ -139,12 +139,15 @@ class Settings:
     lease: LeaseSettings = field(default_factory=LeaseSettings)
     forecast: ForecastSettings = field(default_factory=ForecastSettings)
     keda: KedaSettings = field(default_factory=KedaSettings)
+    engine_address: str = "http://{ip}:{port}"
+    """Where an engine that sleeps is called."""
 
     def __post_init__(self) -> None:
         if not self.sources:
             raise BadSettings("source: none given; name at least one, like --source default=http://prometheus:9090")
         for name in ("plan_s", "relief_s", "step_s", "relist_s", "status_s", "cold_start_median_s", "cold_start_sigma"):
             _positive(name.removesuffix("_s").replace("_", " "), getattr(self, name))
+        _address(self.engine_address)
         if self.relief_s > self.plan_s:
             raise BadSettings(f"relief interval {self.relief_s:g} s is above plan interval {self.plan_s:g} s")
         if self.keda.stale_s <= self.plan_s:
@@ -157,6 +160,16 @@ class Settings:
     @property
     def rhythm(self) -> Rhythm:
         return Rhythm(plan_s=self.plan_s, first_life_s=self.first_life_s)
+
+
+def _address(template: str) -> None:
+    try:
+        told = urlsplit(template.format(ip="10.0.0.1", port=8000, pod="pod", namespace="namespace"))
+    except (IndexError, KeyError, ValueError):
+        told = urlsplit("")
+    if told.scheme not in {"http", "https"} or not told.hostname or told.query or told.fragment:
+        fix = "write http(s)://HOST[:PORT][/PATH] with any of {ip}, {port}, {pod}, {namespace}"
+        raise BadSettings(f"engine address: {template}: {fix}")
 
 
 def _positive(name: str, value: float) -> None:

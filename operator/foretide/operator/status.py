@@ -5,7 +5,7 @@ address of a metric source.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,13 @@ import numpy as np
 from foretide.operator.actuate import Actuation, Marks, Outcome
 from foretide.operator.approvals import pending_told
 from foretide.operator.look import Look, Unresolved
+from foretide.operator.naps import Trouble
 from foretide.operator.registry import Entry
 from foretide.operator.resource import BY_KEDA
 from foretide.operator.scorecards import published
 from foretide.operator.speeds import speed_told
 from foretide.operator.times import written_time
+from foretide.operator.warm_book import published as warmth_published
 from foretide.policies.flow import (
     REQUESTS,
     Act,
@@ -29,6 +31,7 @@ from foretide.policies.flow import (
     Trust,
 )
 from foretide.policies.scorecard import Scorecard
+from foretide.policies.warm.account import News, WarmAccount
 from foretide.policies.words import explain, how_fast
 
 MESSAGE_LIMIT = 512
@@ -53,6 +56,11 @@ class Turn:
     """What was compared until now; None in a mode that compares nothing."""
     odd: str = ""
     """What is unusual about the newest requests' lengths, in words."""
+    warm: WarmAccount | None = None
+    """What warmth has cost; None for a turn that took no account of it."""
+    warm_news: News = field(default_factory=News)
+    tier_trouble: Trouble | None = None
+    """Why a declared tier cannot be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +91,16 @@ def status_of(turn: Turn, *, before: Mapping[str, Any]) -> dict[str, Any]:
         status |= {name: before[name] for name in ("pools", "lastDecision") if name in before}
     if (scorecard := published(turn.scorecard, before.get("scorecard"))) is not None:
         status["scorecard"] = scorecard
+    if (warmth := _warmth(turn, before.get("warm"))) is not None:
+        status["warm"] = warmth
     return status
+
+
+def _warmth(turn: Turn, before: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Of a target that may rest; what an earlier spec left there goes with the first turn that knows better."""
+    if turn.evidence is None:
+        return before
+    return warmth_published(turn.warm, before) if turn.evidence.rest is not None else None
 
 
 def signature(status: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -112,7 +129,15 @@ def patch_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[s
 
 def _conditions(turn: Turn, before: Mapping[str, Any]) -> list[dict[str, Any]]:
     known = {item.get("type"): item for item in before.get("conditions") or ()}
-    found = (_target_resolved(turn), _conflict(turn), _metrics(turn), _forecast(turn), _active(turn), _able(turn))
+    found = (
+        _target_resolved(turn),
+        _conflict(turn),
+        _metrics(turn),
+        _forecast(turn),
+        _active(turn),
+        _able(turn),
+        _tiers_condition(turn),
+    )
     told = [condition for condition in found if condition is not None]
     return [_written(item, known.get(item.type), turn) for item in (_ready(turn, told), *told)]
 
@@ -235,6 +260,16 @@ def _able(turn: Turn) -> Condition | None:
     if stuck:
         return Condition("AbleToScale", True, "Unschedulable", f"{stuck} pods find no node with room")
     return Condition("AbleToScale", True, "Ready", "no write failed, and every pod has a node")
+
+
+def _tiers_condition(turn: Turn) -> Condition | None:
+    """Of a target with tiers between zero and ready: whether they can be had."""
+    resource = turn.entry.resource
+    if turn.evidence is None or resource is None or not resource.warm.tiers or resource.spec.rest is None:
+        return None
+    if turn.tier_trouble is not None:
+        return Condition("TiersAvailable", False, turn.tier_trouble.reason, turn.tier_trouble.message)
+    return Condition("TiersAvailable", True, "Available", ", ".join(one.name for one in resource.warm.tiers))
 
 
 def _unasked(turn: Turn) -> str:

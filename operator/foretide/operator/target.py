@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from foretide.forecaster.announced import Notebook
-from foretide.operator import contests, scorecards
+from foretide.operator import contests, scorecards, warm_book
 from foretide.operator.look import Look
+from foretide.operator.naps import Naps
+from foretide.operator.placeholders import Held
 from foretide.operator.pods import Starts
 from foretide.operator.registry import Entry
 from foretide.operator.seams import Key
@@ -19,6 +21,8 @@ from foretide.policies.contest import Contest, restarted
 from foretide.policies.flow import ColdStart, DemandForecast, DemandHistory, Forecaster, Memory, ServiceModel
 from foretide.policies.overflow import Usual, usual
 from foretide.policies.scorecard import Scorecard
+from foretide.policies.warm.account import WarmAccount
+from foretide.policies.warm.ladder import ZERO
 
 
 @dataclass(slots=True)
@@ -39,6 +43,14 @@ class Target:
     """How fast its replicas are, as learned."""
     scorecard: Scorecard | None = None
     """What the present count and Foretide's own would have cost and kept."""
+    naps: Naps = field(default_factory=Naps)
+    """Of its last replica, where its engine can sleep."""
+    held: Held = field(default_factory=Held)
+    """Nodes held for it."""
+    begins: str = ZERO
+    """The tier from which the next start begins, or the one under way began."""
+    warm: WarmAccount | None = None
+    """What its warmth has cost; None before the first look."""
     usual: Usual = field(default_factory=usual)
     """What lengths of requests were like."""
     contest: Contest = field(default_factory=Contest)
@@ -76,6 +88,7 @@ class Targets:
             prior = ColdStart(self._settings.cold_start_median_s, self._settings.cold_start_sigma)
             target = Target(entry.uid, Memory(now), self._new_forecaster(entry.key), Starts(prior), status=entry.status)
             target.paced.speed = remembered(entry.status)
+            target.warm = warm_book.remembered(entry.status, now=now)
             target.scorecard = scorecards.remembered(entry.status)
             target.contest = contests.remembered(entry.status, resume=entry.resource.resume if entry.resource else "")
             target.notebook = Notebook(season_s=self._settings.season_s)

@@ -12,6 +12,7 @@ from foretide.operator.forecast_telemetry import ForecastTelemetry
 from foretide.operator.scorecards import HOUR_S, left_out
 from foretide.operator.seams import Key
 from foretide.operator.status import Turn
+from foretide.operator.warm_telemetry import WarmTelemetry
 from foretide.policies.flow import REQUESTS, Act, Trust
 from foretide.policies.scorecard import Scorecard
 
@@ -47,6 +48,7 @@ class Telemetry:
             [*_TARGET, "who"],
         )
         self.card_left_out = gauge("scorecard_left_out_ratio", "Share of windows not judged", [*_TARGET, "why"])
+        self.warm = WarmTelemetry(counter, histogram)
         self.blind = gauge("blind_targets", "Targets without fresh metrics")
         self.targets = gauge("targets", "Targets of the last plan")
         self.global_hold = gauge("global_hold", "1 while nothing may go down because too much would")
@@ -82,6 +84,8 @@ class Telemetry:
         if evidence.service.observed:
             self.speed.labels(*_labels(key)).set(evidence.service.speed()[0])
         self._count_forecast(turn)
+        if turn.warm is not None:
+            self.warm.count(_labels(key), turn.warm, turn.warm_news)
         if turn.scorecard is not None:
             self._count_scorecard(_labels(key), turn.scorecard)
 
@@ -121,6 +125,7 @@ class Telemetry:
             gauge.remove_by_labels({"namespace": key.namespace, "name": key.name})
         self.replicas.remove_by_labels({"namespace": key.namespace, "name": key.name})
         self.forecast.forget(_labels(key))
+        self.warm.forget(_labels(key))
 
 
 def _labels(key: Key) -> tuple[str, str]:

@@ -10,7 +10,9 @@ from foretide.operator.actuate import CHEAP, Marks
 from foretide.operator.ahead import Ahead
 from foretide.operator.approvals import pending_of
 from foretide.operator.contests import met, told
+from foretide.operator.gates import Nap
 from foretide.operator.look import Look, Looker, Unresolved
+from foretide.operator.naps import unsettled
 from foretide.operator.reading import Reading
 from foretide.operator.registry import Entry
 from foretide.operator.resource import BY_KEDA, Resource
@@ -20,13 +22,17 @@ from foretide.operator.settings import Settings
 from foretide.operator.signals import PodSeries
 from foretide.operator.status import Turn
 from foretide.operator.target import Target
+from foretide.operator.warm_book import MISSED_PLANS, moment_of
 from foretide.policies import overflow
+from foretide.policies.declared import PLACEHOLDER, SLEEPING
 from foretide.policies.flow import Act, Decision, DemandHistory, Evidence, Mode, Trust
 from foretide.policies.memory import remember_scale
 from foretide.policies.overflow import Screened, learned, screened
 from foretide.policies.scorecard import Scorecard
-from foretide.policies.turn import Sight, plan_turn, question_of, relief_turn
+from foretide.policies.turn import Sight, TargetSpec, plan_turn, question_of, relief_turn
 from foretide.policies.victims import victims
+from foretide.policies.warm.account import News, WarmAccount, held_now, seen
+from foretide.policies.warm.ladder import ZERO
 
 logger = logging.getLogger(__name__)
 
@@ -66,14 +72,15 @@ class Turner:
         """
         if entry.resource is None or target.look is None:
             return None
-        if self._relief(entry, target, target.look, series, now) is None:
+        naps = unsettled(target.look.replicas)
+        if self._relief(entry, target, target.look, series, now, naps=naps) is None:
             return None
         found = await self._looker.look(entry.resource)
         if isinstance(found, Unresolved) or target.busy:
             return None
         found = await self._noticed(target, found, entry.resource, now=now)
         target.look = found
-        return self._relief(entry, target, found, series, now)
+        return self._relief(entry, target, found, series, now, naps=unsettled(found.replicas))
 
     async def _planned(self, entry: Entry, resource: Resource, target: Target, series: PodSeries, now: float) -> Turn:
         found = await self._looker.look(resource)
@@ -82,27 +89,27 @@ class Turner:
         found = await self._noticed(target, found, resource, now=now)
         changes = target.paced.speed.changes
         await self._taken_in(target, found, series, resource, now=now)
-        spec, rhythm, sight = resource.spec, self._settings.rhythm, self._sight(resource, target, found, series, now)
+        spec, sight = possible(resource, target, now=now), self._sight(resource, target, found, series, now)
         # The first look at a day of bins takes a third of a second, which other targets need not wait for.
         lengths = await asyncio.to_thread(_screened, target, sight.history)
         sight = replace(sight, usual=lengths.history)
-        offset = offset_of(spec.time_zone)
-        if self._ahead is not None:
-            question = question_of(spec=spec, sight=sight, memory=target.memory, rhythm=rhythm)
-            await self._ahead.prepare(str(entry.key), aligned(lengths.history, offset), question)
+        await self._prepared(resource, target, sight)
         evidence, decision = await asyncio.to_thread(
             plan_turn,
             spec=spec,
             sight=sight,
             memory=target.memory,
-            forecaster=Announced(LocalTime(target.forecaster, offset), spec.schedule, target.notebook),
-            rhythm=rhythm,
+            forecaster=Announced(
+                LocalTime(target.forecaster, offset_of(spec.time_zone)), spec.schedule, target.notebook
+            ),
+            rhythm=self._settings.rhythm,
             paths=self._settings.paths,
         )
         target.forecast = evidence.forecast
         marks = marks_of(decision, found, series, resource)
         changed = target.paced.speed.changes > changes
         scorecard = await self._scored(entry, target, evidence)
+        warm, warm_news = self._warmth(target, found, evidence)
         return Turn(
             entry,
             now,
@@ -113,6 +120,17 @@ class Turner:
             speed_changed=changed,
             scorecard=scorecard,
             odd=lengths.odd,
+            warm=warm,
+            warm_news=warm_news,
+        )
+
+    async def _prepared(self, resource: Resource, target: Target, sight: Sight) -> None:
+        """Asks the network, where there is one, what the plan will ask."""
+        if self._ahead is None:
+            return
+        question = question_of(spec=resource.spec, sight=sight, memory=target.memory, rhythm=self._settings.rhythm)
+        await self._ahead.prepare(
+            str(resource.key), aligned(sight.usual or sight.history, offset_of(resource.spec.time_zone)), question
         )
 
     async def _taken_in(
@@ -145,18 +163,34 @@ class Turner:
             target.scorecard = None
         return target.scorecard if evidence.mode.compares else None
 
-    def _relief(self, entry: Entry, target: Target, look: Look, series: PodSeries, now: float) -> Turn | None:
+    def _warmth(self, target: Target, found: Look, evidence: Evidence) -> tuple[WarmAccount, News]:
+        account = target.warm or WarmAccount(evidence.now)
+        longest_s = MISSED_PLANS * self._settings.plan_s
+        if found.scale.replicas == 0 or found.ready_pods():
+            # What is started from now on starts from here, however many looks that takes.
+            target.begins = PLACEHOLDER if target.held.nodes and found.scale.replicas == 0 else ZERO
+        moment = moment_of(found, evidence, starts=target.begins, woke_s=target.naps.news())
+        target.warm, news = seen(account, moment, longest_s=longest_s)
+        return target.warm, news
+
+    def _relief(
+        self, entry: Entry, target: Target, look: Look, series: PodSeries, now: float, *, naps: bool
+    ) -> Turn | None:
+        """A turn where it would add or wake; with `naps` in any case, for pods that wait for their next step."""
         resource = entry.resource
         if resource is None:
             return None
         evidence, decision = relief_turn(
-            spec=resource.spec,
+            spec=possible(resource, target, now=now),
             sight=self._sight(resource, target, look, series, now),
             memory=target.memory,
             rhythm=self._settings.rhythm,
             forecast=target.forecast,
         )
-        return Turn(entry, now, look, evidence, decision) if isinstance(decision.verdict, Act) else None
+        if target.warm is not None and evidence.backlog is not None:
+            target.warm = held_now(target.warm, evidence.backlog.waiting or 0.0)
+        acts = naps or decision.tier or isinstance(decision.verdict, Act)
+        return Turn(entry, now, look, evidence, decision) if acts else None
 
     def _sight(self, resource: Resource, target: Target, look: Look, series: PodSeries, now: float) -> Sight:
         if target.history is None or target.service is None:
@@ -190,11 +224,23 @@ def noticed(target: Target, found: Look, resource: Resource, *, now: float) -> N
         target.memory = remember_scale(target.memory, at=now, before=before, after=found.scale.replicas)
 
 
+def possible(resource: Resource, target: Target, *, now: float) -> TargetSpec:
+    """The spec without the tiers that cannot be had at the moment."""
+    spec = resource.spec
+    if spec.rest is None or not spec.rest.between:
+        return spec
+    rest = spec.rest if target.naps.may(now) else spec.rest.without(SLEEPING)
+    return replace(spec, rest=rest if target.held.trouble is None else rest.without(PLACEHOLDER))
+
+
 def marks_of(decision: Decision, found: Look, series: PodSeries, resource: Resource) -> Marks | None:
     """Which pods may go, where the count is to fall; None where it does not, or where it is not ours to say which."""
     verdict = decision.verdict
     if not isinstance(verdict, Act) or verdict.order.after >= verdict.order.before:
         return None
+    lost = tuple(one.name for one in found.replicas if one.nap is Nap.LOST and not one.terminating)
+    if lost:
+        return Marks(lost)
     if series.preset.gateway:
         return None
     present = [replica for replica in found.replicas if not replica.terminating]

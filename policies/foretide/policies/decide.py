@@ -26,6 +26,8 @@ from foretide.policies.guardrails import PLAN, blindness, only_recommend
 from foretide.policies.memory import remember_recommendation
 from foretide.policies.propose import propose
 from foretide.policies.relief import relief_count
+from foretide.policies.warm.ladder import READY
+from foretide.policies.warm.nap import tier_of, wakes
 
 
 def plan(evidence: Evidence) -> Decision:
@@ -39,7 +41,8 @@ def plan(evidence: Evidence) -> Decision:
         evidence.memory, at=evidence.now, replicas=proposal.replicas, behavior=evidence.behavior
     )
     verdict = _ordered(evidence, _towards(evidence, proposal), proposal.reason)
-    return _decided(replace(evidence, memory=memory), verdict, proposal, memory)
+    decided = _decided(replace(evidence, memory=memory), verdict, proposal, memory)
+    return replace(decided, tier=tier_of(evidence, proposal))
 
 
 def relieve(evidence: Evidence) -> Decision:
@@ -48,6 +51,8 @@ def relieve(evidence: Evidence) -> Decision:
         return _unproposed(evidence, ReasonCode.AWAITS_APPROVAL, "the fast pass never asks for approval")
     wanted, text = relief_count(evidence)
     if wanted <= evidence.pool.desired:
+        if wakes(evidence):
+            return replace(_unproposed(evidence, ReasonCode.WOKEN, text), tier=READY)
         return _unproposed(evidence, ReasonCode.STEADY, text)
     verdict = _ordered(evidence, wanted, Reason(ReasonCode.BACKLOG, text))
     return _decided(evidence, verdict, None, evidence.memory)

@@ -102,12 +102,38 @@ class ScheduledEvent:
     """Events of one name teach each other by how much the owner's expectation is usually wrong."""
 
 
+PLACEHOLDER, SLEEPING = "placeholder", "sleeping"
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """A tier between zero and ready, as its owner expects it."""
+
+    name: str
+    """PLACEHOLDER: at zero, with a node held. SLEEPING: a replica whose engine sleeps."""
+    wake_s: float
+    """Seconds until it serves."""
+    price: float
+    """What it costs to hold, as a share of a ready replica's GPUs."""
+    keep_s: float | None = None
+    """Under a fixed keep-alive: how long it is held before the next colder tier; None for ever."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rest:
     """That a target may go to zero while nobody asks for it."""
 
     keep_alive_s: float | None = None
     """Ready for so long after the last request; None leaves it to the hazard of its idle periods."""
+    between: tuple[Between, ...] = ()
+    """Tiers in between, from the coldest on."""
+
+    def without(self, name: str) -> "Rest":
+        """The same while one tier cannot be had."""
+        return Rest(self.keep_alive_s, tuple(one for one in self.between if one.name != name))
+
+    def has(self, name: str) -> bool:
+        return any(one.name == name for one in self.between)
 
 
 @dataclass(frozen=True, slots=True)

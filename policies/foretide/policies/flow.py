@@ -31,6 +31,7 @@ from foretide.policies.declared import (
     ScalingSelect,
 )
 from foretide.policies.forecast import DemandForecast, ForecastScore, Reliability
+from foretide.policies.remembered import Memory, Recommendation, ScaleEvent
 from foretide.policies.service import CapacityTable, ColdStart, Floats, ServiceModel, WorkPerUnit
 
 __all__ = [
@@ -198,6 +199,10 @@ class Pool:
     """The scheduler has no room for them."""
     gpus_per_replica: int = 1
     version: str = ""
+    asleep: int = 0
+    """Replicas whose engine sleeps, or is being woken; they are neither ready nor starting."""
+    lost: int = 0
+    """Replicas that were to wake and did not; they serve nobody any more."""
     conflict: str = ""
     """Another writer of the same replicas, in words; empty when we are the only one."""
 
@@ -210,30 +215,6 @@ class Backlog:
     waiting: float | None
     running: float | None
     trust: Trust
-
-
-@dataclass(frozen=True, slots=True)
-class ScaleEvent:
-    at: float
-    before: int
-    after: int
-
-
-@dataclass(frozen=True, slots=True)
-class Recommendation:
-    at: float
-    replicas: int
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """All that a decision carries over from earlier ones. Starts empty in each life of the operator."""
-
-    watching_since: float
-    recommendations: tuple[Recommendation, ...] = ()
-    events: tuple[ScaleEvent, ...] = ()
-    answered: str = ""
-    """The approval that was last carried out or refused, as written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +277,8 @@ class ReasonCode(StrEnum):
     """Nobody asks, and a replica stays ready all the same."""
     IDLE = "Idle"
     """Nobody asks, and zero replicas cost least."""
+    ASLEEP = "Asleep"
+    """Nobody asks, and a replica whose engine sleeps costs least."""
     WOKEN = "Woken"
     """From zero, for requests that are there or expected."""
     PAIR_ORDER = "PairOrder"
@@ -334,6 +317,8 @@ class Proposal:
     peak_work: tuple[float, float]
     """Median and 95 % quantile of the paths' peak work/s over the horizon."""
     reason: Reason
+    tier: str = ""
+    """How warm a target that nobody asks for is to be; empty where requests decide."""
 
     def risk_at(self, replicas: int) -> float | None:
         return next((risk.probability for risk in self.risks if risk.replicas == replicas), None)
@@ -383,6 +368,8 @@ class Decision:
     memory: Memory
     pending: Pending | None = None
     """What waits for approval."""
+    tier: str = ""
+    """How warm the target is to be: `ready` wakes sleepers, `sleeping` lets one sleep; empty leaves it as it is."""
 
     @property
     def reason(self) -> Reason:

@@ -9,8 +9,10 @@ import numpy as np
 
 from foretide.policies.accepted_risk import count_by_risk, fewest_carrying, violation_probability
 from foretide.policies.ahead import Ahead, ahead_of, planning_horizon, recent_work
+from foretide.policies.declared import SLEEPING
 from foretide.policies.expected_cost import cost_told, count_by_cost
 from foretide.policies.flow import Evidence, Proposal, Reason, ReasonCode, Risk
+from foretide.policies.warm.ladder import READY, ZERO
 from foretide.policies.warm.rest import Resting, rest_of
 
 EXPECTED_REQUESTS = 0.5
@@ -29,8 +31,10 @@ def propose(evidence: Evidence) -> Proposal | None:
     chosen = min(max(wanted, evidence.pool.min_replicas), evidence.pool.max_replicas)
     rest = _resting(evidence, ahead)
     if rest is not None:
-        chosen = max(chosen, 1) if rest.ready else 0
+        chosen = max(chosen, 1) if rest.ready else _sleepers(evidence, rest)
         rest = None if chosen > 1 else rest
+    if evidence.pool.lost and chosen and not evidence.pool.ready:
+        chosen = min(chosen + evidence.pool.lost, max(evidence.pool.max_replicas, evidence.pool.desired))
     peaks = ahead.work.max(axis=1)
     risks = tuple(_risk(evidence, ahead, n) for n in (chosen - 1, chosen, chosen + 1) if n >= 0)
     return Proposal(
@@ -40,6 +44,7 @@ def propose(evidence: Evidence) -> Proposal | None:
         horizon_s=horizon,
         peak_work=(float(np.quantile(peaks, 0.5)), float(np.quantile(peaks, 0.95))),
         reason=_reason(evidence, wanted, chosen, risks, horizon) if rest is None else _rested(evidence, rest),
+        tier=_tier(evidence, rest, chosen),
     )
 
 
@@ -91,10 +96,25 @@ def _resting(evidence: Evidence, ahead: Ahead) -> Resting | None:
     return None if expected >= EXPECTED_REQUESTS else rest_of(evidence)
 
 
+def _sleepers(evidence: Evidence, rest: Resting) -> int:
+    """The replica that is to sleep; none is started for that."""
+    return min(1, evidence.pool.desired) if rest.named == SLEEPING else 0
+
+
+def _tier(evidence: Evidence, rest: Resting | None, chosen: int) -> str:
+    if evidence.rest is None:
+        return ""
+    if rest is None or rest.ready:
+        return READY
+    return rest.named if chosen or rest.named != SLEEPING else ZERO
+
+
 def _rested(evidence: Evidence, rest: Resting) -> Reason:
     if not rest.ready:
-        return Reason(ReasonCode.IDLE, rest.text)
-    return Reason(ReasonCode.KEPT_WARM if evidence.pool.desired else ReasonCode.WOKEN, rest.text)
+        sleeps = rest.named == SLEEPING and evidence.pool.desired
+        return Reason(ReasonCode.ASLEEP if sleeps else ReasonCode.IDLE, rest.text)
+    stands = evidence.pool.desired and not evidence.pool.asleep
+    return Reason(ReasonCode.KEPT_WARM if stands else ReasonCode.WOKEN, rest.text)
 
 
 def _told(evidence: Evidence, risks: tuple[Risk, ...], horizon: float) -> str:

@@ -19,8 +19,12 @@ def relief_count(evidence: Evidence) -> tuple[int, str]:
     backlog, pool, service = evidence.backlog, evidence.pool, evidence.service
     if backlog is None or backlog.waiting is None or backlog.trust not in (Trust.FRESH, Trust.PARTIAL):
         return pool.desired, "the live backlog could not be read"
-    if pool.desired == 0 and (backlog.waiting or backlog.running):
-        return 1, f"{backlog.waiting:.0f} requests wait for a first replica"
+    asked = bool(backlog.waiting or backlog.running)
+    if asked and pool.asleep and not pool.ready:
+        return pool.desired, f"{backlog.waiting:.0f} requests wait for a replica that sleeps"
+    if asked and pool.desired == pool.lost:
+        # What was to wake and did not is nobody's path: the next colder tier is a start of its own.
+        return pool.desired + 1, f"{backlog.waiting:.0f} requests wait for a first replica"
     queued = backlog.waiting * service.waiting_work_s
     if queued <= NOTICEABLE_S * max(1, pool.ready):
         return pool.desired, f"{backlog.waiting:.0f} requests wait, which the running replicas absorb"

@@ -20,6 +20,8 @@ class Cost:
     """From a replica's node to its end, starting and draining included."""
     unschedulable_hours: float
     """Replica-hours ordered for which there was no node; no GPU was held."""
+    idle_gpu_hours: float
+    """Of replicas that were ready and had no request: what warmth has cost."""
     energy_kwh: float | None
     joules_per_token: float | None
     """Energy by output token of finished requests."""
@@ -33,9 +35,19 @@ def cost_of(fleet: Fleet, *, power: GpuPower | None, gpus_per_replica: int) -> C
     return Cost(
         gpu_hours=fleet.gpu_seconds / 3600,
         unschedulable_hours=meter.pending_s(fleet.members, fleet.now) / 3600,
+        idle_gpu_hours=meter.idle_s(fleet.members, fleet.now) * gpus_per_replica / 3600,
         energy_kwh=None if joules is None else joules / 3.6e6,
         joules_per_token=joules / tokens if joules is not None and tokens else None,
     )
+
+
+def wakes_of(fleet: Fleet) -> dict[str, tuple[float, ...]]:
+    """Tier -> seconds from node to ready of every start that has ended; "start" where the tier has no name."""
+    wakes: dict[str, list[float]] = {}
+    for member in fleet.members:
+        if member.begun_at < member.ready_at <= fleet.now:
+            wakes.setdefault(member.tier or "start", []).append(member.ready_at - member.begun_at)
+    return {tier: tuple(seconds) for tier, seconds in sorted(wakes.items())}
 
 
 def lives_of(fleet: Fleet) -> tuple[Life, ...]:

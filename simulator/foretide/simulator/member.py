@@ -71,6 +71,7 @@ class Member:
         "place",
         "ready_at",
         "replica",
+        "tier",
     )
 
     def __init__(self, number: int, name: str, replica: Replica, ordered_at: float, ready_at: float) -> None:
@@ -81,6 +82,8 @@ class Member:
         self.begun_at = inf
         """When it got its node: it costs from then on."""
         self.ready_at = ready_at
+        self.tier = ""
+        """Name of the tier that it starts from; empty where none is named, and for one that was there."""
         self.gone_at = inf
         self.draining = False
         self.outstanding = 0

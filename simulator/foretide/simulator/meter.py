@@ -16,6 +16,15 @@ def pending_s(members: Iterable[Member], now: float) -> float:
     return sum(min(member.begun_at, member.gone_at, now) - member.ordered_at for member in members)
 
 
+def idle_s(members: Iterable[Member], now: float) -> float:
+    """Replica-seconds ready without any request; of draining ones too."""
+    return sum(
+        max(0.0, min(member.gone_at, now) - member.ready_at - member.busy_until(now))
+        for member in members
+        if member.ready_at < now
+    )
+
+
 def uses(members: Iterable[Member], now: float) -> list[Use]:
     """What each did with its GPUs. A prefill step counts once it has ended."""
     return [

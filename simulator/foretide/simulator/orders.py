@@ -91,7 +91,7 @@ class Orders:
             tier = self._warm.take(now)
             seconds = tier.start_s(ordinal=ordinal, seed=self._seed) * start_factor(self._conditions.faults, now=now)
             seconds = contended(seconds, others=len(self.starting), coefficient=self._conditions.contention)
-            member.begun_at, member.ready_at = now, now + seconds
+            member.begun_at, member.ready_at, member.tier = now, now + seconds, tier.name
             self._held += 1
             self.starting.append(member)
             self.starting.sort(key=_ready_at)

@@ -16,7 +16,7 @@ from foretide.policies.flow import REQUESTS, DemandHistory, Evidence, Floats, Se
 from foretide.simulator.answers import answer, first_count, interval_of
 from foretide.simulator.autoscaler import Autoscaler, Choice, View
 from foretide.simulator.conditions import Conditions
-from foretide.simulator.cost import Cost, cost_of, lives_of
+from foretide.simulator.cost import Cost, cost_of, lives_of, wakes_of
 from foretide.simulator.faults import Fault, is_silent
 from foretide.simulator.fleet import Fleet, RequestOutcome
 from foretide.simulator.member import PodCounters
@@ -119,6 +119,8 @@ class PolicyRun:
     asked: tuple[Asked, ...]
     outcome: RequestOutcome
     lives: tuple[Life, ...]
+    wakes: Mapping[str, tuple[float, ...]]
+    """Tier -> how long its starts took, in seconds."""
     cost: Cost
     """Up to the end of the trace."""
     harm: Harm
@@ -268,7 +270,7 @@ class Run:
         scenario = self.bench.scenario
         power = published(scenario.deployment.profile.gpu, scenario.power_cap)
         cost = cost_of(self.fleet, power=power, gpus_per_replica=scenario.gpus_per_replica)
-        lives = lives_of(self.fleet)
+        lives, wakes = lives_of(self.fleet), wakes_of(self.fleet)
         self.fleet.advance(end + GRACE_S)
         return PolicyRun(
             policy=self.autoscaler.name,
@@ -276,6 +278,7 @@ class Run:
             asked=tuple(self.asked),
             outcome=self.fleet.outcome(),
             lives=lives,
+            wakes=wakes,
             cost=cost,
             harm=self.fleet.mishaps.harm,
             faults=self._conditions.faults,

@@ -9,7 +9,7 @@ What is NOT promised: nodes with names. A tier counts them, and one is as good a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import exp, log, sqrt
 
@@ -27,6 +27,7 @@ class StartTier:
     sigma: float
     nodes: int | None = None
     """Nodes that can start a replica this way; None for as many as anybody orders."""
+    name: str = field(default="", compare=False)
 
     @classmethod
     def of_moments(cls, *, mean_s: float, sd_s: float) -> "StartTier":

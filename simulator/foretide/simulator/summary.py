@@ -23,6 +23,7 @@ def figures(*, run: PolicyRun, bench: Bench) -> dict[str, Any]:
     row: dict[str, Any] = {
         "policy": run.policy,
         "gpu_hours": run.gpu_hours,
+        "idle_gpu_hours": run.cost.idle_gpu_hours,
         "energy_kwh": run.cost.energy_kwh,
         "joules_per_output_token": run.cost.joules_per_token,
         "unschedulable_pod_hours": run.cost.unschedulable_hours,
@@ -38,6 +39,7 @@ def figures(*, run: PolicyRun, bench: Bench) -> dict[str, Any]:
         "e2e_s": percentiles(outcome.e2e_s),
         "scale_actions": scale_actions([count for _, count in run.orders]),
         "cold_started_requests": int(np.asarray(outcome.cold_started).sum()),
+        "wake_s": {tier: percentiles(np.array(seconds)) for tier, seconds in run.wakes.items()},
         "pod_utility_below_1": pod_utility_below_1(run.lives),
         "promised_violation": promised_violation(run),
         "observed_violation": None if held is None else 1.0 - held,

@@ -5,6 +5,7 @@ of a trace that is judged; its time is one of the trace's clock.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -53,7 +54,7 @@ class WrittenColdStart(Written):
         return self
 
     def start_tiers(self) -> tuple[StartTier, ...]:
-        return tuple(tier.tier(name) for name, tier in self.tiers.items())
+        return tuple(replace(tier.tier(name), name=name) for name, tier in self.tiers.items())
 
 
 class _Change(Written):

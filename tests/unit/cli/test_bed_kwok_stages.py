@@ -9,7 +9,14 @@ def delays(times: PodTimes) -> dict[str, dict]:
 
 
 def test_every_phase_of_a_pod_and_of_a_node_has_a_stage() -> None:
-    assert set(delays(PodTimes())) == {"node-ready", "pod-run", "pod-ready", "pod-delete"}
+    assert set(delays(PodTimes())) == {
+        "node-ready",
+        "pod-run",
+        "pod-ready",
+        "pod-gate-opens",
+        "pod-gate-shuts",
+        "pod-delete",
+    }
 
 
 def test_start_and_stop_take_as_long_as_asked_for() -> None:

@@ -1,8 +1,11 @@
 """Pods become counts and observed cold starts."""
 
-import pytest
-from twins import pod
+from datetime import datetime, timedelta
 
+import pytest
+from twins import START, pod
+
+from foretide.operator.gates import AWAKE
 from foretide.operator.pods import Counts, Starts, counts, replicas
 from foretide.policies.flow import ColdStart
 
@@ -69,3 +72,15 @@ def test_a_restarted_container_says_nothing_about_cold_starts() -> None:
 @pytest.mark.parametrize("body", [{}, {"metadata": {}, "status": {}}, {"status": {"conditions": None}}])
 def test_a_pod_without_details_is_starting(body: dict[str, object]) -> None:
     assert counts(replicas([body])) == Counts(0, 1, 0)
+
+
+def test_a_replica_that_woke_from_a_nap_did_not_start_anew() -> None:
+    found = pod("llama-0", ready_at=START)
+    created = found["metadata"]["creationTimestamp"]
+    since = datetime.fromisoformat(created) + timedelta(seconds=40)
+    found["spec"] = {"readinessGates": [{"conditionType": AWAKE}]}
+    containers = {"type": "ContainersReady", "status": "True", "lastTransitionTime": since.isoformat()}
+    found["status"]["conditions"].append(containers)
+    assert replicas([found])[0].started_s == 40.0
+    del found["spec"]
+    assert replicas([found])[0].started_s == 90.0

@@ -12,6 +12,7 @@ from foretide.operator.status import Turn
 from foretide.operator.telemetry import Telemetry
 from foretide.policies.decide import plan
 from foretide.policies.flow import DemandForecast, ForecastScore, Reliability
+from foretide.policies.warm.account import News, WarmAccount
 
 
 def counted() -> Telemetry:
@@ -93,3 +94,26 @@ def test_a_forecast_is_counted_with_its_scores_and_its_honesty_and_forgets_what_
     assert 'tier="ets"' not in later
     assert "foretide_forecast_coverage_ratio{" not in later
     assert f"foretide_forecast_fallback{{{target}}} 1.0" in later
+
+
+def test_what_warmth_costs_is_counted_from_what_an_account_grows_by() -> None:
+    telemetry, labels = Telemetry(version="1"), ("prod", "llama")
+    old = WarmAccount(NOW, idle_gpu_s={"ready": 7200.0}, cold_started=5.0)
+    new = replace(old, idle_gpu_s={"ready": 7260.0, "sleeping": 30.0}, cold_started=7.0)
+    telemetry.warm.count(labels, old, News())
+    telemetry.warm.count(labels, new, News(wakes=(("zero", 75.0),), utilities=(0.5, 4.0)))
+    page = telemetry.page().decode()
+    target = 'name="llama",namespace="prod"'
+    for line in (
+        f'foretide_warm_idle_gpu_seconds_total{{{target},tier="ready"}} 60.0',
+        f'foretide_warm_idle_gpu_seconds_total{{{target},tier="sleeping"}} 30.0',
+        f"foretide_cold_started_requests_total{{{target}}} 2.0",
+        f'foretide_pods_ended_total{{{target},utility="below-1"}} 1.0',
+        f'foretide_pods_ended_total{{{target},utility="at-least-1"}} 1.0',
+        'foretide_wake_seconds_bucket{le="80.0",tier="zero"} 1.0',
+        'foretide_wake_seconds_bucket{le="40.0",tier="zero"} 0.0',
+        'foretide_pod_utility_ratio_bucket{le="1.0"} 1.0',
+    ):
+        assert line in page
+    telemetry.forget(Key(*labels))
+    assert target not in telemetry.page().decode()

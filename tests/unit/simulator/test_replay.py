@@ -16,9 +16,11 @@ from foretide.simulator.replay import Replay, UnknownPolicy, check_policies, rep
 from foretide.simulator.rivals import FixedCount
 from foretide.simulator.run import GRACE_S, run_policy
 from foretide.simulator.scenario import BadScenario
+from foretide.simulator.starts import StartTier
 from foretide.simulator.summary import figures
 
 MORNING = WorkloadShape(mean_rps=12.0, day_s=2400.0, peak_to_trough=6.0, bursts_per_day=0.0)
+STARTS = StartTier(30.0, 0.2, name="warm-node")
 NAMES = ("static", "foretide", "hpa")
 
 
@@ -37,7 +39,9 @@ def unmeasured() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def found(folder: Path) -> Replay:
-    return replay(scenario(source=MORNING, history_days=2.0), policies=NAMES, seed=3, out=folder / "first")
+    return replay(
+        scenario(source=MORNING, history_days=2.0, cold_start=STARTS), policies=NAMES, seed=3, out=folder / "first"
+    )
 
 
 def without_wall_times(summary: dict[str, Any]) -> dict[str, Any]:
@@ -53,7 +57,7 @@ def test_the_summary_has_every_field_of_the_contract(found: Replay, folder: Path
         assert set(row) >= {
             "policy", "gpu_hours", "requests", "unfinished", "attainment", "window_attainment", "ttft_s", "tpot_s",
             "scale_actions", "cold_started_requests", "pod_utility_below_1", "promised_violation",
-            "observed_violation", "decision_ms",
+            "observed_violation", "decision_ms", "idle_gpu_hours", "wake_s",
         }  # fmt: skip
         assert set(row["attainment"]) == {"ttft", "tpot", "joint"}
         assert set(row["ttft_s"]) == {"p50", "p90", "p99"}
@@ -61,7 +65,9 @@ def test_the_summary_has_every_field_of_the_contract(found: Replay, folder: Path
 
 
 def test_the_same_seed_gives_the_same_files(found: Replay, folder: Path) -> None:
-    again = replay(scenario(source=MORNING, history_days=2.0), policies=NAMES, seed=3, out=folder / "second")
+    again = replay(
+        scenario(source=MORNING, history_days=2.0, cold_start=STARTS), policies=NAMES, seed=3, out=folder / "second"
+    )
     assert without_wall_times(again.summary) == without_wall_times(found.summary)
     decisions = [(folder / name / "decisions.jsonl").read_bytes() for name in ("first", "second")]
     assert decisions[0] == decisions[1]
@@ -106,6 +112,20 @@ def test_the_meter_stops_with_the_trace_and_counts_starting_and_draining() -> No
     run = run_policy(bench=staged, autoscaler=FixedCount("static", 3))
     assert run.gpu_hours == pytest.approx(3 * staged.duration_s / 3600)
     assert np.isfinite(run.outcome.e2e_s).all()
+
+
+def test_gpus_that_wait_for_nobody_are_told_and_so_is_how_long_starts_took() -> None:
+    staged = bench(*[0.0] * 5, 2.0)
+    row = figures(run=run_policy(bench=staged, autoscaler=FixedCount("static", 3)), bench=staged)
+    assert row["idle_gpu_hours"] == pytest.approx(row["gpu_hours"], rel=0.25)
+    assert 0.0 < row["idle_gpu_hours"] < row["gpu_hours"]
+    assert row["wake_s"] == {}, "nothing was started"
+
+
+def test_how_long_starts_took_is_told_by_the_tier_that_they_began_in(found: Replay) -> None:
+    foretide = found.summary["policies"][1]
+    assert foretide["wake_s"].keys() == {"warm-node"}
+    assert 15.0 < foretide["wake_s"]["warm-node"]["p50"] < 60.0
 
 
 def test_a_request_that_cannot_finish_in_time_counts_as_missed() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from foretide.cli.bed.twin_gateway import Passed
 from foretide.simulator.engine_metrics import EngineMetrics, Finished
 from foretide.simulator.fleet import Fleet, PodCounters, StartTier
 from foretide.simulator.profiles import Deployment
@@ -90,6 +91,15 @@ class FleetTwin:
         engine.waiting = counters.waiting if counters else 0
         engine.kv_usage = counters.kv_usage if counters else 0.0
         return engine
+
+    def passed(self) -> Passed:
+        """What a gateway in front has seen go through."""
+        outcome = self._fleet.outcome()
+        done = np.isfinite(outcome.e2e_s)
+        arrived, finished = len(done), int(done.sum())
+        tokens = (self._trace.prompt_tokens, self._trace.output_tokens)
+        prompt, output = (int(column[:arrived][done].sum()) for column in tokens)
+        return Passed(self._fleet.at_the_door, arrived - finished, finished, prompt, output)
 
     def truth(self) -> dict[str, Any]:
         """What really happened, for test oracles and plots. Shares are None where nothing is decided yet."""

@@ -1,5 +1,7 @@
 """Stage files for KWOK, the fake kubelet: Pending, Running while the engine loads, Ready, then drained and gone.
 
+A pod with readiness gates is ready while all of them are open, as a kubelet has it.
+
 Promised: `foretide.io/start-delay`, `foretide.io/start-delay-max` and `foretide.io/stop-delay` on a pod win over what
 is given here. NOT promised: init containers, restarts and Jobs; and an edit of a pod that is starting starts its
 delay anew.

@@ -36,6 +36,10 @@ class Load:
     seed: int = 0
     ttft_s: float = 0.5
     tpot_s: float = 0.025
+    gateway: str = ""
+    """Workload name of a gateway in front, whose page is served too; empty for none."""
+    wake_s: float = 2.0
+    """How long an engine takes to wake that was put to sleep."""
     old_names: bool = False
     """Whether to expose the metric names of engines before vLLM 0.10."""
 

@@ -2,6 +2,8 @@
 
     /targets              the pods with a ready engine, for Prometheus' http_sd_configs
     /pods/POD/metrics     what vLLM in that pod would say
+    /pods/POD/sleep       and /wake_up, /is_sleeping: as vLLM has them
+    /gateway/metrics      what a gateway in front would say, where one is named
     /truth                what really happened, for test oracles
 
 Promised: time is real, engines are simulated. NOT promised: that it ends with its trace. The engines stay, idle, until
@@ -12,18 +14,21 @@ import asyncio
 import json
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from aiohttp import web
 
 from foretide.cli.bed.fleet_twin import FleetTwin, Promise, Seen
 from foretide.cli.bed.traffic import Load
+from foretide.cli.bed.twin_gateway import gateway_page
+from foretide.cli.bed.twin_sleep import Sleepers
 from foretide.cli.bed.vllm_metrics import exposition
 from foretide.operator.credentials import Credentials
 from foretide.operator.kube import Kubernetes
-from foretide.operator.seams import ClusterError
+from foretide.operator.seams import Body, ClusterError
 from foretide.policies.flow import Floats, frozen
 from foretide.simulator.profile_file import own_profiles
 from foretide.simulator.profiles import Deployment, find_profile
@@ -56,6 +61,7 @@ class TwinProcess:
         )
         self._clock = asyncio.get_running_loop().time
         self._began = self._clock()
+        self._sleepers = Sleepers(wake_s=load.wake_s, clock=self._clock)
 
     async def run(self, until: asyncio.Event) -> None:
         """Serves until the event is set."""
@@ -80,8 +86,13 @@ class TwinProcess:
                     # an engine does not stop because the API server does: serve with the pods last seen
                     sys.stderr.write(f"{problem}\n")
                 else:
-                    self._now().see([Seen.of(pod) for pod in pods])
+                    self._now().see([self._seen(pod) for pod in pods])
                 await asyncio.sleep(LOOK_EVERY_S)
+
+    def _seen(self, pod: Body) -> Seen:
+        """An engine that sleeps takes nothing, whatever its pod says."""
+        found = Seen.of(pod)
+        return replace(found, ready=found.ready and not self._sleepers.sleeps(found.name))
 
     async def _record(self, path: Path) -> None:
         with path.open("a", encoding="utf-8") as file:
@@ -99,25 +110,25 @@ class TwinProcess:
         app = web.Application()
         app.router.add_get("/targets", self._targets)
         app.router.add_get("/pods/{pod}/metrics", self._metrics)
+        app.router.add_get("/gateway/metrics", self._gateway)
         app.router.add_get("/truth", self._truth)
+        app.router.add_routes(self._sleepers.routes())
         return app
 
     async def _targets(self, _: web.Request) -> web.Response:
-        address, namespace = self._place.address, self._load.namespace
-        return web.json_response(
-            [
-                {
-                    "targets": [address],
-                    "labels": {
-                        "__metrics_path__": f"/pods/{pod}/metrics",
-                        "instance": pod,
-                        "namespace": namespace,
-                        "pod": pod,
-                    },
-                }
-                for pod in self._now().scraped
-            ]
-        )
+        found = [self._target(pod, f"/pods/{pod}/metrics") for pod in self._now().scraped]
+        gateway = self._load.gateway
+        return web.json_response([*found, *([self._target(f"{gateway}-0", "/gateway/metrics")] if gateway else [])])
+
+    def _target(self, pod: str, path: str) -> dict[str, Any]:
+        where = {"instance": pod, "namespace": self._load.namespace, "pod": pod}
+        return {"targets": [self._place.address], "labels": {"__metrics_path__": path, **where}}
+
+    async def _gateway(self, _: web.Request) -> web.Response:
+        if not self._load.gateway:
+            raise web.HTTPNotFound
+        body = gateway_page(self._now().passed(), model=self._load.model)
+        return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
     async def _metrics(self, request: web.Request) -> web.Response:
         engine = self._now().metrics(request.match_info["pod"])

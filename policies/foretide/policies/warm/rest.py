@@ -12,11 +12,11 @@ from math import ceil
 
 import numpy as np
 
-from foretide.policies.flow import REQUESTS, DemandHistory, Evidence, Trust
+from foretide.policies.flow import REQUESTS, DemandHistory, Evidence, Rest, Trust
 from foretide.policies.service import Floats
 from foretide.policies.warm.hold import MINUTE_S, cheapest
 from foretide.policies.warm.idle import AGES, Gaps, hazard, survived, waiting_mean
-from foretide.policies.warm.tiers import zero_or_ready
+from foretide.policies.warm.ladder import READY, ZERO, by_keep_alive, place_of, usable
 
 WORTH = 8.0
 """GPU-seconds that a second of one request's waiting is worth where the owner names no prices. Ours."""
@@ -29,6 +29,12 @@ class Resting:
 
     ready: bool
     text: str
+    tier: str = ""
+    """The name of the tier; ready or zero where it is empty."""
+
+    @property
+    def named(self) -> str:
+        return self.tier or (READY if self.ready else ZERO)
 
 
 def rest_of(evidence: Evidence) -> Resting:
@@ -43,8 +49,9 @@ def rest_of(evidence: Evidence) -> Resting:
     if idle_min == 0:
         return Resting(True, "requests came, or were not measured, in the last minute")
     if evidence.rest.keep_alive_s is not None:
-        ready = idle_min * MINUTE_S < evidence.rest.keep_alive_s
-        return Resting(ready, f"idle for {idle_min} min; keepAlive is {evidence.rest.keep_alive_s / MINUTE_S:g} min")
+        tier = by_keep_alive(evidence.rest, idle_s=idle_min * MINUTE_S)
+        text = f"idle for {idle_min} min; keepAlive is {evidence.rest.keep_alive_s / MINUTE_S:g} min"
+        return Resting(tier == READY, text, tier)
     return _by_hazard(evidence, rates, idle_min)
 
 
@@ -54,18 +61,23 @@ def _by_hazard(evidence: Evidence, rates: Floats, idle_min: int) -> Resting:
     hazards = hazard(gaps, fleet=nobody)[:, min(idle_min, AGES - 1) :]
     wake_s = max(SHORTEST_START_S, evidence.cold_start.quantile(0.5))
     waiting = waiting_requests(rates, wake_s=wake_s)
+    tiers = usable(evidence.rest or Rest(), wake_s=wake_s)
+    place = place_of(tiers, desired=evidence.pool.desired, asleep=evidence.pool.asleep)
+    # A sleeper is ready within its own wake time; whoever stands ready or at zero looks ahead as far as a start takes.
+    asleep = 0 < place < len(tiers.steps) - 1
+    lead = ceil((tiers.steps[place].wake_s if asleep else evidence.cold_start.quantile(0.9)) / MINUTE_S)
     held = cheapest(
         hazards,
-        tiers=zero_or_ready(wake_s),
+        tiers=tiers,
         waiting=np.array([waiting]),
         worth=worth_of(evidence, wake_s=wake_s),
-        start=min(1, evidence.pool.desired),
+        start=place,
+        ages=lead + 1,
     )
-    lead = ceil(evidence.cold_start.quantile(0.9) / MINUTE_S)
-    ready = bool(held.tiers[0, : lead + 1].any())
+    tier = tiers.steps[int(held.tiers[0].max())].name
     soon = 1.0 - float(survived(hazards)[0, min(10, hazards.shape[1]) - 1])
     text = f"idle for {idle_min} min, after {int(gaps.ended[0, 1:].sum())} idle periods before; "
-    return Resting(ready, f"{text}P(a request within 10 min) is {soon:.2f}, a start takes {wake_s:.0f} s")
+    return Resting(tier == READY, f"{text}P(a request within 10 min) is {soon:.2f}, a start takes {wake_s:.0f} s", tier)
 
 
 def worth_of(evidence: Evidence, *, wake_s: float) -> float:
@@ -98,18 +110,18 @@ def gaps_of(rates: Floats, *, ages: int) -> Gaps:
     """One row: the idle periods between minutes with requests, as far as they were measured. The present one counts as
     far as it has come.
     """
-    ended, reached = np.zeros((1, ages)), np.zeros((1, ages))
-    since = None
-    for minute, rate in enumerate(rates):
-        if since is None or not np.isfinite(rate):
-            since = minute if rate > 0 else None
-            continue
-        age = minute - since
-        if age <= ages:
-            reached[0, age - 1] += 1
-            ended[0, age - 1] += rate > 0
-        since = minute if rate > 0 else since
-    return Gaps(ended, reached)
+    busy, unknown = rates > 0, ~np.isfinite(rates)
+    begins = np.flatnonzero(busy)
+    ends = np.append(np.flatnonzero(busy | unknown), len(rates))
+    ended, reached = np.zeros(ages), np.zeros(ages + 1)
+    following = ends[np.searchsorted(ends, begins + 1)]
+    closed = (following < len(rates)) & busy[np.minimum(following, len(rates) - 1)]
+    lengths = following - begins
+    # A period that a request ends has that minute as its last age; one that the unknown ends has it no more.
+    last = np.minimum(np.where(closed, lengths, lengths - 1), ages)
+    np.add.at(ended, lengths[closed & (lengths <= ages)] - 1, 1.0)
+    np.add.at(reached, last, 1.0)
+    return Gaps(ended[None, :], np.cumsum(reached[::-1])[::-1][None, 1:])
 
 
 def waiting_requests(rates: Floats, *, wake_s: float) -> float:

@@ -83,3 +83,14 @@ def test_the_last_tier_stands_for_all_that_comes_after() -> None:
 def test_a_negative_worth_is_refused() -> None:
     with pytest.raises(ValueError, match="worth: -1: give GPU-seconds"):
         cheapest(np.full((1, 3), 0.1), tiers=TWO, waiting=np.ones(1), worth=-1.0)
+
+
+@given(HAZARDS, st.sampled_from([TWO, THREE]), st.floats(0, 50), st.floats(1, 20), st.sampled_from([0, -1]))
+def test_one_period_is_planned_as_it_is_among_others(
+    hazards: list[float], tiers: Tiers, worth: float, waiting: float, start: int
+) -> None:
+    both = cheapest(np.array([hazards] * 2), tiers=tiers, waiting=np.full(2, waiting), worth=worth, start=start)
+    alone = cheapest(np.array([hazards]), tiers=tiers, waiting=np.array([waiting]), worth=worth, start=start)
+    assert alone.tiers.tolist() == both.tiers[:1].tolist()
+    first = cheapest(np.array([hazards]), tiers=tiers, waiting=np.array([waiting]), worth=worth, start=start, ages=2)
+    assert first.tiers.tolist() == both.tiers[:1, :2].tolist()

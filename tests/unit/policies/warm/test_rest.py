@@ -189,3 +189,20 @@ def test_a_start_makes_as_many_wait_as_came_then() -> None:
 def test_who_may_not_rest_is_not_asked() -> None:
     with pytest.raises(ValueError, match="rest: none"):
         rest_of(evidence())
+
+
+RATES = st.lists(st.sampled_from([0.0, 0.0, 0.0, 1.0, nan]), min_size=1, max_size=30)
+
+
+@given(RATES, st.integers(1, 12))
+def test_idle_periods_are_those_of_a_walk_through_the_minutes(rates: list[float], ages: int) -> None:
+    ended, reached, since = [0.0] * ages, [0.0] * ages, None
+    for minute, rate in enumerate(rates):
+        if since is not None and rate == rate and (age := minute - since) <= ages:  # noqa: PLR0124 (not NaN)
+            reached[age - 1] += 1
+            ended[age - 1] += rate > 0
+        if rate != 0.0:
+            since = minute if rate > 0 else None
+    found = gaps_of(np.array(rates), ages=ages)
+    assert found.ended[0].tolist() == ended
+    assert found.reached[0].tolist() == reached
