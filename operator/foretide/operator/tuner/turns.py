@@ -22,9 +22,10 @@ from foretide.operator.tuner.histograms import Lacking
 from foretide.operator.tuner.looking import Fleet, Looking, Number
 from foretide.operator.tuner.memory import Memory, remembered
 from foretide.operator.tuner.ours import foreign, whose
-from foretide.operator.tuner.told import STOPPED, WAITING, Change, Still, Told, news, part
-from foretide.operator.tuner.writing import UNANSWERED, Writing
+from foretide.operator.tuner.told import STOPPED, UNANSWERED, UNVERIFIED, WAITING, Change, Still, Told, news, part
+from foretide.operator.tuner.writing import Writing
 from foretide.operator.tuner.written import Canary, Tuning
+from foretide.policies.concurrency import in_time
 from foretide.policies.concurrency.in_time import Terms
 from foretide.policies.concurrency.limit_rule import Rule
 from foretide.policies.concurrency.restart import Restart
@@ -178,7 +179,7 @@ class Turner:
         if decision.limit is not None:
             failed = await self._writing.number(key, knob, numbers.fleet, decision.limit)
             if failed is not None:
-                return _failed(failed, told, decision)
+                return _failed(failed, told, decision, now=case.now)
             change = Change(numbers.fleet.value, decision.limit, decision.reason, decision.message)
             told = replace(told, memory=replace(told.memory, ours=decision.limit), limit=decision.limit, change=change)
         if decision.canary is None or canary is None or numbers.canary is None:
@@ -197,10 +198,16 @@ class Numbers:
     canary: Number | None = None
 
 
-def _failed(failed: Still, told: Told, decision: Decision) -> Told:
-    """A write without an answer may have been done: the next turn finds out by what stands as about to be written."""
+def _failed(failed: Still, told: Told, decision: Decision, *, now: float) -> Told:
+    """A write without an answer may have been done: the next turn finds out by what stands as about to be written.
+
+    One that did not hold is like one that was taken back: n* rests near that limit.
+    """
     if failed.reason == UNANSWERED:
         return replace(told, state=failed.state, reason=failed.reason, message=failed.message, writing=decision.limit)
+    if failed.reason == UNVERIFIED:
+        rests = in_time.taken_back(decision.memory.past, now=now)
+        return _still(failed, replace(decision.unset, past=rests), limit=told.limit)
     return _still(failed, decision.unset, limit=told.limit)
 
 
