@@ -71,6 +71,7 @@ TUNED = {"knob": MAP, "min": 8, "max": 256}
 ELSEWHERE = MAP | {"fieldPath": "data.canary", "podLabels": {"a": "b"}}
 ACCEPTED = [
     {"concurrency": TUNED | {"knob": {"endpoint": "gateway"}}},
+    {"concurrency": TUNED | {"knob": MAP | {"pattern": "max_num_seqs: {}"}}},
     {"concurrency": TUNED},
     {"concurrency": TUNED | {"knob": ARGUMENT | {"restartsPods": True}, "changeInterval": "30m", "tune": "Off"}},
     {"concurrency": TUNED | {"tune": "Learn", "lossBudget": "0.01", "canary": ELSEWHERE}},
@@ -113,6 +114,11 @@ REFUSED = [
         {"concurrency": TUNED | {"knob": MAP | {"endpoint": "gateway"}}},
         "spec.concurrency.knob",
         "give objectRef and fieldPath, or endpoint alone",
+    ),
+    (
+        {"concurrency": TUNED | {"knob": MAP | {"pattern": "max: 8"}}},
+        "spec.concurrency.knob.pattern",
+        "'max: 8' shows no number; write the words around it",
     ),
     ({"concurrency": TUNED | {"knob": {"endpoint": "http://x"}}}, "spec.concurrency.knob.endpoint", "should match"),
     ({"concurrency": TUNED | {"tune": "Auto"}}, "spec.concurrency.tune", '"Rule", "Learn", "Off"'),

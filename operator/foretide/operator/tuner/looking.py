@@ -96,7 +96,7 @@ class Looking:
             body = await self._objects.get(resource.key.namespace, knob.ref)
         except ClusterError as error:
             return unread(knob.ref, error)
-        found = read(body, knob.path)
+        found = read(body, knob.path, knob.pattern)
         if isinstance(found, Refusal):
             return Still(STOPPED, "BadKnob", f"spec.concurrency.knob: {knob.ref}: {found.text}")
         return Number(found, body)

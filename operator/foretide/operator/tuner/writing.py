@@ -59,7 +59,7 @@ class Writing:
         return await self._endpoints.put(key, knob, Held(now.value, now.body, now.etag), value)
 
     async def _patched(self, key: Key, knob: Knob, now: Number, value: int) -> Still | None:
-        made = patch(now.body, knob.path, value)
+        made = patch(now.body, knob.path, value, knob.pattern)
         if isinstance(made, Refusal):
             return Still(STOPPED, "BadKnob", f"spec.concurrency.knob: {knob.ref}: {made.text}")
         if not self._leads():

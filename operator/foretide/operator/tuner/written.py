@@ -14,6 +14,7 @@ from foretide.operator.base import Written
 from foretide.operator.seams import TargetRef
 from foretide.operator.times import seconds
 from foretide.operator.tuner.path import FieldPath, field_path, restarts, told
+from foretide.operator.tuner.pattern import Pattern
 from foretide.policies.concurrency.window import Bounds
 
 Tune = Literal["Rule", "Learn", "Off"]
@@ -33,6 +34,12 @@ def _path(value: Any) -> FieldPath:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is no field path; write it as text")  # noqa: TRY004 (pydantic reads ValueError)
     return field_path(value)
+
+
+def _pattern(value: Any) -> Pattern:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no pattern; write it as text")  # noqa: TRY004 (pydantic reads ValueError)
+    return Pattern(value)
 
 
 def _budget(value: Any) -> float:
@@ -64,14 +71,16 @@ class _ObjectRef(Written):
 class _Knob(Written):
     object_ref: _ObjectRef | None = None
     field_path: Annotated[Any, BeforeValidator(_path)] = None
+    pattern: Annotated[Any, BeforeValidator(_pattern)] = None
     endpoint: Annotated[str, Field(max_length=40, pattern=ENDPOINT)] | None = None
     restarts_pods: bool | None = None
 
     @model_validator(mode="after")
     def _names_one_number(self) -> Self:
         given = (self.object_ref is not None) + (self.field_path is not None)
-        if self.endpoint is not None and (given or self.restarts_pods is not None):
-            raise ValueError("endpoint stands for the whole knob; leave out objectRef, fieldPath and restartsPods")
+        more = self.restarts_pods is not None or self.pattern is not None
+        if self.endpoint is not None and (given or more):
+            raise ValueError("endpoint stands for the whole knob; leave out whatever else knob has")
         if self.endpoint is None and given < 2:
             missing = "objectRef" if self.object_ref is None else "fieldPath"
             raise ValueError(f"{missing} is missing; give objectRef and fieldPath, or endpoint")
@@ -81,6 +90,7 @@ class _Knob(Written):
 class _Canary(Written):
     object_ref: _ObjectRef
     field_path: Annotated[Any, BeforeValidator(_path)]
+    pattern: Annotated[Any, BeforeValidator(_pattern)] = None
     pod_labels: Annotated[dict[str, str], Field(min_length=1, max_length=8)]
 
 
@@ -91,9 +101,12 @@ class Knob:
     ref: TargetRef
     path: FieldPath
     restarts_pods: bool
+    pattern: Pattern | None = None
+    """Where in the text of the field it stands; None where the field holds nothing else."""
 
     def __str__(self) -> str:
-        return f"{self.ref.api_version} {self.ref} {told(self.path)}"
+        where = f"{self.ref.api_version} {self.ref} {told(self.path)}"
+        return where if self.pattern is None else f"{where} {self.pattern}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +199,7 @@ class WrittenConcurrency(Written):
 
     def _knob(self, written: _Knob | _Canary) -> Knob:
         assert written.object_ref is not None
-        return Knob(written.object_ref.ref(), written.field_path, self._restarts(written))
+        return Knob(written.object_ref.ref(), written.field_path, self._restarts(written), written.pattern)
 
     @staticmethod
     def _restarts(written: _Knob | _Canary) -> bool:
@@ -194,8 +207,8 @@ class WrittenConcurrency(Written):
         return restarts(written.field_path) if told is None else bool(told)
 
     @staticmethod
-    def _place(written: _Knob | _Canary) -> tuple[TargetRef | None, FieldPath]:
-        return written.object_ref.ref() if written.object_ref else None, written.field_path
+    def _place(written: _Knob | _Canary) -> tuple[TargetRef | None, FieldPath, Pattern | None]:
+        return written.object_ref.ref() if written.object_ref else None, written.field_path, written.pattern
 
 
 def limit_in_force(status: Mapping[str, Any]) -> int | None:

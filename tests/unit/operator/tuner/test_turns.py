@@ -140,6 +140,16 @@ async def test_another_number_is_no_conflict_with_the_one_before() -> None:
     assert world.objects["ConfigMap", "other"]["data"]["limit"] == str(BEST)
 
 
+async def test_a_number_within_a_text_is_set_and_the_text_around_it_stays() -> None:
+    text = "# limits\nmax_num_seqs: {}\nmax_model_len: 8192\n"
+    world = World(
+        body=tuned(knob=KNOB | {"pattern": "max_num_seqs: {}"}), objects={MAP: config_map(text.replace("{}", "100"))}
+    )
+    await world.window(FIRST)
+    assert world.objects[MAP]["data"]["limit"] == text.replace("{}", str(BEST))
+    assert (world.told["limit"], world.told["state"]) == (BEST, "OnTrial")
+
+
 async def test_who_writes_between_our_look_and_our_write_wins() -> None:
     world = World()
     world.meddle = lambda found: found.objects[MAP]["data"].update(limit="128")
