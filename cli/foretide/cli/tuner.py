@@ -1,5 +1,6 @@
 """`foretide tuner`: runs the concurrency tuner against a cluster, from a pod or from a desk."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,13 @@ from foretide.cli.problems import BadInput
 from foretide.cli.profile import every_profile
 
 if TYPE_CHECKING:
+    from foretide.operator.tuner.decide import Maker
     from foretide.operator.tuner.endpoint import EndpointSettings
+
+
+class Learner(StrEnum):
+    BANDIT = "bandit"
+    NETWORK = "network"
 
 
 def register(app: typer.Typer) -> None:
@@ -52,6 +59,9 @@ def tuner(  # noqa: PLR0913 (every option of the command is an argument)
     ] = None,
     endpoint_ca: Annotated[list[str] | None, typer.Option(help="CA certificates of an endpoint, NAME=FILE.")] = None,
     endpoint_token: Annotated[list[str] | None, typer.Option(help="Bearer token of an endpoint, NAME=FILE.")] = None,
+    learner: Annotated[
+        Learner, typer.Option(help="Who proposes where a resource says tune: Learn; the network is experimental.")
+    ] = Learner.BANDIT,
     window: Annotated[str, typer.Option(help="What a limit is judged by, and how often it may change.")] = "60s",
     cold_start: Annotated[str, typer.Option(help="Median time from order to ready, until starts were seen.")] = "120s",
     health: Annotated[str, typer.Option(help="HOST:PORT of /healthz and /metrics.")] = "127.0.0.1:8082",
@@ -89,7 +99,21 @@ def tuner(  # noqa: PLR0913 (every option of the command is an argument)
         token=endpoint_token or [],
     )
     every_profile(None)
-    to_its_end(serve(settings, window_s=window_s, allowed=allowed), verbose=verbose)
+    to_its_end(serve(settings, window_s=window_s, allowed=allowed, learner=_learner(learner)), verbose=verbose)
+
+
+def _learner(chosen: Learner) -> "Maker":
+    from foretide.operator.tuner.decide import bandit
+    from foretide.policies.concurrency.network_agent import NetworkAgent
+    from foretide.simulator.limit_network import BadNetwork, opened
+
+    if chosen is Learner.BANDIT:
+        return bandit
+    try:
+        scores = opened()
+    except BadNetwork as error:
+        raise refusal(str(error)) from error
+    return lambda rule, bounds: NetworkAgent(scores, rule, bounds=bounds)
 
 
 def endpoints_of(

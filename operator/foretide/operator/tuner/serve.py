@@ -24,6 +24,7 @@ from foretide.operator.leader import Leader
 from foretide.operator.process import answering, crd_hint, opened_sources
 from foretide.operator.seams import Body, Clock, ClusterError, Key
 from foretide.operator.settings import Settings
+from foretide.operator.tuner.decide import Maker, bandit
 from foretide.operator.tuner.endpoint import EndpointSettings
 from foretide.operator.tuner.endpoints import Endpoints
 from foretide.operator.tuner.looking import Looking
@@ -44,6 +45,7 @@ async def serve(
     *,
     window_s: float,
     allowed: Mapping[str, EndpointSettings] = MappingProxyType({}),
+    learner: Maker = bandit,
     end: Callable[[int], None] = os._exit,
 ) -> None:
     """Runs until SIGINT or SIGTERM. `end` is how a process that has lost the lead leaves: at once."""
@@ -72,6 +74,7 @@ async def serve(
             ),
             start_s=settings.cold_start_median_s,
             window_s=window_s,
+            learner=learner,
         )
         sweeps = Sweeps(cluster=cluster, turner=turner, leads=leader.leads, clock=clock, telemetry=telemetry)
         runner = await page(settings.health_address, sweeps, telemetry, window_s=window_s)

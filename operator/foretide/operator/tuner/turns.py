@@ -17,7 +17,7 @@ from foretide.operator.resource import Resource, parse
 from foretide.operator.seams import Body
 from foretide.operator.times import timestamp
 from foretide.operator.tuner.baseline import rule_of
-from foretide.operator.tuner.decide import Decision, Pair, by_learning, by_rule, in_rollout
+from foretide.operator.tuner.decide import Decision, Maker, Pair, bandit, by_learning, by_rule, in_rollout
 from foretide.operator.tuner.histograms import Lacking
 from foretide.operator.tuner.looking import Fleet, Looking, Number
 from foretide.operator.tuner.memory import Memory, remembered
@@ -56,8 +56,10 @@ class Case:
 class Turner:
     """`turn` never raises ClusterError, and changes at most one number of one resource and its canary's."""
 
-    def __init__(self, *, looking: Looking, writing: Writing, start_s: float, window_s: float) -> None:
-        self._looking, self._writing, self._start_s = looking, writing, start_s
+    def __init__(
+        self, *, looking: Looking, writing: Writing, start_s: float, window_s: float, learner: Maker = bandit
+    ) -> None:
+        self._looking, self._writing, self._start_s, self._learner = looking, writing, start_s, learner
         self._soonest_s = window_s / 2
         """After a turn, of this life or of another: a window that was looked at is not looked at again."""
 
@@ -144,7 +146,8 @@ class Turner:
         if isinstance(tried, Still):
             return tried
         pair = Pair(seen, tried, len(fleet.pods), len(fleet.canaries))
-        return by_learning(memory, pair, rule=rule, terms=terms, loss_budget=case.tuning.loss_budget)
+        budget = case.tuning.loss_budget
+        return by_learning(memory, pair, rule=rule, terms=terms, loss_budget=budget, learner=self._learner)
 
     def _terms(self, tuning: Tuning, fleet: Fleet) -> Terms:
         if not tuning.knob.restarts_pods:
