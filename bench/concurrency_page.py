@@ -169,6 +169,8 @@ def _network(drifting: Mapping[str, Cell]) -> list[str]:
         (beaten if least > 0 and worst(ours, base) > WORST else behind).append(name)
         told = (_gained(arms, "network-shielded"), _signed(worst(ours, base)), against, _kept(mean >= WANTED))
         lines.append(f"| {name} | {' | '.join(told)} |")
+    left = [name for name in drifting if name not in run]
+    lines += ["", f"The network was not run yet on {', '.join(left)}."] if left else []
     words = f"The network under the shield is proven better than n* in {', '.join(beaten) or 'no set-up'}"
     words += f", and not in {', '.join(behind)}: n* stays the default there." if behind else "."
     return [*lines, "", fill(words, 120), ""]

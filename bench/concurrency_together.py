@@ -58,7 +58,7 @@ class Plan:
 
 
 PLANS = (
-    Plan("knative", (0.1, 0.16, 0.25, 0.4, 0.55, 0.7, 0.85), 8, KNATIVE_DEFAULT, ("default", "n*", "in-time", "learn")),
+    Plan("knative", (0.12, 0.25, 0.4, 0.55, 0.7, 0.85), 8, KNATIVE_DEFAULT, ("default", "n*", "in-time", "learn")),
     Plan("foretide", (0.005, 0.05, 0.4), 6, VLLM_DEFAULT, ("default", "n*", "in-time")),
 )
 
@@ -164,7 +164,7 @@ def main() -> None:
                 json.dumps(completed(path, ground, plan, learned), separators=(",", ":")) + "\n", encoding="utf-8"
             )
             print(f"{path.stem}: {time.process_time() - began:.0f} s of one core", flush=True)
-    write_page(CELLS, names=[(name, plan.name) for name in TRAFFIC for plan in plans_of(name)])
+    write_page(CELLS, wanted={(name, plan.name): plan.settings for name in TRAFFIC for plan in plans_of(name)})
 
 
 if __name__ == "__main__":

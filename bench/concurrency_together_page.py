@@ -43,9 +43,11 @@ under Knative alone.
 
 Ratios are to the default's hours, below 1 is cheaper; intervals are 95 %, of a paired bootstrap over seeds, on
 the recorded trace over blocks of time too: {seeds}. So few seeds show little of the tails. No setting of tuner or
-autoscalers was chosen on these runs but one: Knative's two smallest shares were added after a first look, in which it
-kept 99 % nowhere.
+autoscalers was chosen on these runs{added}.
 """
+ADDED = " but for Knative's smallest share, which was added after a first look, in which it kept 99 % nowhere"
+FIRST_LOOK = 0.25
+"""Knative's smallest share then."""
 KEPT = """
 | arm | settings tried: GPU-hours, requests within both |
 |---|---|
@@ -147,21 +149,34 @@ def counted(cells: Mapping[tuple[str, str], Cell], plan: str) -> str:
     return f"- **{plan}**, of {len(verdicts)} comparisons of a tuned limit with the default: {words}.\n"
 
 
-def write_page(folder: Path, *, names: Sequence[tuple[str, str]]) -> None:
-    """`names` are (traffic, autoscaler), in the order of the page; those that were not run yet are named."""
-    paths = {name: folder / f"{name[0]}--{name[1]}.json" for name in names}
+def missing(cells: Mapping[tuple[str, str], Cell], wanted: Mapping[tuple[str, str], Sequence[float]]) -> str:
+    """What was not run yet, whole cells or settings of them; empty where all was."""
+    left = []
+    for (traffic, plan), settings in wanted.items():
+        cell = cells.get((traffic, plan))
+        lacking = [f"{at:g}" for at in settings if cell is not None and at not in cell.settings]
+        if cell is None or lacking:
+            left.append(f"{traffic} under {plan}" + (f" at {', '.join(lacking)}" if lacking else ""))
+    return "; ".join(left)
+
+
+def write_page(folder: Path, *, wanted: Mapping[tuple[str, str], Sequence[float]]) -> None:
+    """`wanted` are the settings of (traffic, autoscaler), in the order of the page."""
+    paths = {name: folder / f"{name[0]}--{name[1]}.json" for name in wanted}
     cells = {name: Cell(path) for name, path in paths.items() if path.exists()}
-    missing = ", ".join(f"{traffic} under {plan}" for traffic, plan in names if (traffic, plan) not in cells)
+    left = missing(cells, wanted)
+    added = any(min(cell.settings) < FIRST_LOOK for (_, plan), cell in cells.items() if plan == "knative")
     plans = tuple(dict.fromkeys(plan for _, plan in cells))
     by_plan = {plan: next(cell for (_, name), cell in cells.items() if name == plan) for plan in plans}
     head = HEAD.format(
         settings="; ".join(f"{KNOBS[plan]} {', '.join(f'{at:g}' for at in by_plan[plan].settings)}" for plan in plans),
         seeds=", ".join(f"{cell.seeds} seeds ({traffic}, {plan})" for (traffic, plan), cell in cells.items()),
+        added=ADDED if added else "",
     )
     title, *paragraphs = head.split("\n\n")
     parts = [
         "\n\n".join([title, *(fill(paragraph, 120) for paragraph in paragraphs)]) + "\n",
-        f"\nNot run yet: {missing}.\n" if missing else "",
+        fill(f"\nNot run yet: {left}.", 120, replace_whitespace=False) + "\n" if left else "",
         "\n## In short\n\n",
         *(counted(cells, plan) for plan in plans),
         "\n",

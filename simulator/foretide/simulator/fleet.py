@@ -84,6 +84,8 @@ class Fleet:
         self._door: deque[Job] = deque()
         self._watched = False
         self._limit: int | None = None
+        self.log: list[tuple[Member, Observation]] | None = None
+        """Where each finished request is kept for who reads it, beside `observations`; None where nobody does."""
         for _ in range(replicas):
             if not self._orders.has_room(0.0):
                 self._order()
@@ -307,6 +309,8 @@ class Fleet:
             self._ledger.finished(job, at)
             if member.observed is not None:
                 member.observed.append(Observation.of(job, at))
+            if self.log is not None:
+                self.log.append((member, Observation.of(job, at)))
         member.replica.done.clear()
         self._ready.recount(member)
 

@@ -26,6 +26,7 @@ from foretide.simulator.remeasured import Learned, Remeasured
 from foretide.simulator.run import Bench, PolicyRun, Run
 
 WINDOW_S = 60.0
+Finished = Sequence[tuple[Member, Observation]]
 FEWEST = 3
 """Replicas of which one can be the canary."""
 
@@ -137,7 +138,8 @@ def run_tuned(
     """The evaluation part with both; `told` is how the autoscaler hears of a limit. Raises as `run_policy`."""
     run = Run(bench, autoscaler)
     fleet, at, limits = run.fleet, 0.0, Setting(bench.scenario.deployment.max_num_seqs)
-    fleet.watch()
+    log: list[tuple[Member, Observation]] = []
+    fleet.log = log
     seen: Window | None = None
     tried: Window | None = None
     canary: Member | None = None
@@ -147,15 +149,14 @@ def run_tuned(
         fleet.admit_at_most(limits.fleet, canary=None if canary is None else (canary, limits.canary or limits.fleet))
         told(limits.fleet)
         whole = list(fleet.ready)
-        for member in whole:
-            fleet.observations(member.name)
+        log.clear()
         at = min(at + window_s, bench.duration_s)
         run.advance(at)
         there = [member for member in whole if member.gone_at == inf and not member.draining]
         others = [member for member in there if member is not canary]
-        seen = _window(others, limits.fleet, bench=bench, window_s=window_s)
+        seen = _window(others, log, limits.fleet, bench=bench, window_s=window_s)
         own = [member for member in there if member is canary]
-        tried = _window(own, limits.canary or limits.fleet, bench=bench, window_s=window_s)
+        tried = _window(own, log, limits.canary or limits.fleet, bench=bench, window_s=window_s)
     return run.finish()
 
 
@@ -164,10 +165,10 @@ def _canary(ready: Sequence[Member]) -> Member | None:
     return ready[0] if len(ready) >= FEWEST else None
 
 
-def _window(members: Sequence[Member], limit: int, *, bench: Bench, window_s: float) -> Window | None:
+def _window(members: Sequence[Member], log: Finished, limit: int, *, bench: Bench, window_s: float) -> Window | None:
     if not members:
         return None
-    ended = [one for member in members for one in member.observed or []]
+    ended = [one for member, one in log if member in members]
     count = len(ended)
     return Window(
         limit=limit,

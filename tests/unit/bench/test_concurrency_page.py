@@ -74,6 +74,14 @@ def test_the_network_is_told_from_a_cell_of_its_own_and_n_star_stays_where_it_is
     assert "proven better than n* in gateway-shift, and not in gateway-light: n* stays the" in told.replace("\n", " ")
 
 
+def test_set_ups_that_the_network_has_not_met_are_named(written: Any) -> None:
+    without = cell()
+    del without["arms"]["network"], without["arms"]["network-shielded"]
+    arms = {"network": arm(*[1.0] * SEEDS), "network-shielded": arm(*[1.0] * SEEDS)}
+    told = written(gateway_shift=without, gateway_light=without, network_gateway_light={"arms": arms})
+    assert "The network was not run yet on gateway-shift." in told
+
+
 def test_without_a_cell_of_the_network_the_page_does_not_speak_of_its_gains(written: Any) -> None:
     without = cell()
     del without["arms"]["network"], without["arms"]["network-shielded"]

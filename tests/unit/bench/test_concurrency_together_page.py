@@ -26,7 +26,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def write(**arms: dict[str, Any]) -> str:
         cell = {"settings": [0.2, 0.4, 0.6], "within": False, "arms": arms}
         (tmp_path / "day--knative.json").write_text(json.dumps(cell))
-        page.write_page(tmp_path, names=[("day", "knative")])
+        page.write_page(tmp_path, wanted={("day", "knative"): (0.2, 0.4, 0.6, 0.8), ("crowd", "knative"): (0.2,)})
         return (tmp_path / "page.md").read_text()
 
     return write
@@ -52,3 +52,8 @@ def test_an_attainment_that_is_never_reached_has_no_hours(written: Any) -> None:
     told = written(**{"default": arm(4.0, 5.0, 6.0), "n*": arm(4.0, 5.0, 6.0), "in-time": low})
     assert "| `foretide tuner`, `tune: Rule` | - | not reached |" in told
     assert "| day | knative | `foretide tuner`, `tune: Rule` | 99 % | unknown | unknown |" in told
+
+
+def test_what_was_not_run_yet_is_named(written: Any) -> None:
+    told = written(**{"default": arm(4.0, 5.0, 6.0), "n*": arm(4.0, 5.0, 6.0)})
+    assert "Not run yet: day under knative at 0.8; crowd under knative." in told

@@ -11,6 +11,7 @@ from foretide.policies.concurrency.limit_rule import Fixed, Rule
 from foretide.policies.concurrency.shield import Shield
 from foretide.policies.concurrency.window import Bounds, Window
 from foretide.policies.flow import LatencyTarget, Objective
+from foretide.simulator.autoscaler import Choice, View
 from foretide.simulator.member import Observation
 from foretide.simulator.rivals import FixedCount
 from foretide.simulator.run import run_policy
@@ -66,6 +67,29 @@ def test_the_autoscaler_hears_of_each_limit_and_the_tuner_sees_what_ended_at_it(
     assert [seen.limit for seen in windows[:2]] == [64, 32]
     assert all(seen.ended > 0 and seen.good <= seen.ended and seen.seconds == 120.0 for seen in windows)
     assert all(canary is None for _, canary in tuner.shown)
+
+
+@dataclass
+class Reader:
+    """An autoscaler that reads engines' histograms, as Foretide does."""
+
+    name: str = "reader"
+    interval_s: float = 15.0
+    begins_with: int = 2
+
+    def decide(self, view: View) -> Choice:
+        view.histograms()
+        return Choice(None, "Reading", "keeps the count")
+
+
+def test_an_autoscaler_that_reads_the_engines_takes_nothing_from_the_tuner() -> None:
+    shown = []
+    for policy in (FixedCount("static", 2), Reader()):
+        tuner = Scripted([Setting(64)])
+        run_tuned(bench=bench(4.0, 4.0, 4.0, 4.0), autoscaler=policy, tuner=tuner, told=lambda _: None)
+        shown.append(tuner.shown)
+    assert shown[0] == shown[1]
+    assert all(seen is not None and seen.ended > 0 for seen, _ in shown[1][1:])
 
 
 def test_a_canary_is_shown_apart_and_only_where_two_others_are_left() -> None:
