@@ -2,10 +2,10 @@
 
 Trained on set-ups drawn around the development ones; judged as it learns on the development set-ups themselves, beside
 n*, and kept where it did best there: mean gain over n*, with the worst set-up counted once more. The reported set-ups
-are never looked at. The same seed on the same machine and versions gives the same network.
+are never looked at.
 
-What is NOT promised: gains. A network is told with what it gained and lost on development traffic, and the shield
-stands before it.
+What is NOT promised: gains, or the same network from the same seed. A network is told with what it gained and lost on
+development traffic, and the shield stands before it.
 """
 
 from collections import Counter
