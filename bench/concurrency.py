@@ -19,12 +19,14 @@ import numpy as np
 from concurrency_page import write_page
 
 from foretide.policies.concurrency.limit_rule import KNATIVE_DEFAULT, VLLM_DEFAULT, Fixed, Rule
+from foretide.policies.concurrency.network_agent import NetworkAgent
 from foretide.policies.concurrency.qlearning import QLearning
 from foretide.policies.concurrency.safe_bayes import SafeBayes
 from foretide.policies.concurrency.shield import Outcome, Promise, Ruling, Shield
 from foretide.policies.concurrency.standing import Standing
 from foretide.policies.concurrency.window import Agent
 from foretide.simulator.hostile import Chance, Flatterer
+from foretide.simulator.limit_network import opened
 from foretide.simulator.tuned import Setup, TunedReplica, step_model
 from foretide.simulator.tuning import best_static, fleet_tally, run_agent, run_shielded, tally
 from foretide.simulator.tuning_setups import DRIFTING, PAPER, setups
@@ -104,6 +106,18 @@ def compared(name: str, *, seeds: range, grid: tuple[int, ...] | range) -> dict[
     return {"best": best, "searched": {str(limit): goodput for limit, goodput in searched.items()}, "arms": arms}
 
 
+def networked(name: str, *, seeds: range) -> dict[str, Any]:
+    """The shipped network, alone and under the shield, on the seeds of the other arms; a cell of its own."""
+    setup, scores = setups()[name], opened()
+    alone, fleets = [], []
+    for seed in seeds:
+        made = [NetworkAgent(scores, rule(setup), bounds=setup.bounds) for _ in range(2)]
+        alone.append(run_alone(setup, made[0], seed=seed))
+        fleets.append(run_fleet(setup, shield(setup, made[1]), seed=seed))
+    arms = {"network": gathered(alone), "network-shielded": gathered(fleets)}
+    return {"sha256": scores.card["sha256"], "arms": arms}
+
+
 def hostile(name: str) -> dict[str, Any]:
     """The shield with agents that act at random or mean harm, beside n* on the same replicas."""
     setup = setups()[name]
@@ -169,6 +183,9 @@ def main() -> None:
         kept(f"rollback-{name}", lambda name=name: rollbacks(name), fresh=fresh)
     for name in DRIFTING:
         kept(name, lambda name=name: compared(name, seeds=SEEDS, grid=DRIFT_GRID), fresh=fresh)
+    for name in DRIFTING:
+        kept(f"network-{name}", lambda name=name: networked(name, seeds=SEEDS), fresh=fresh)
+    kept(f"network-{PAPER}", lambda: networked(PAPER, seeds=PAPER_SEEDS), fresh=fresh)
     for name in HOSTILE:
         kept(f"hostile-{name}", lambda name=name: hostile(name), fresh=fresh)
     kept(PAPER, lambda: compared(PAPER, seeds=PAPER_SEEDS, grid=PAPER_GRID), fresh=fresh)

@@ -34,7 +34,11 @@ TOLD = {
     "bandit": "safe Bayesian optimisation, no shield",
     "fleet-rule": "n* on the fleet of ten",
     "shielded": "the bandit under the shield, fleet of ten",
+    "network": "the trained network, no shield",
+    "network-shielded": "the network under the shield, fleet of ten",
 }
+FLEETS = ("fleet-rule", "shielded", "network-shielded")
+"""Arms that are held against n* on the same three replicas."""
 LINES = {
     "rule": (INK, "-"),
     "rule-x0.8": (MUTED, "--"),
@@ -62,8 +66,9 @@ Two doors. *Gateway*: requests come at a given rate, whatever the limit; those a
 the limit of them, and a higher limit means fewer GPUs for the same users.
 
 n* is the largest concurrency at which the mean step keeps TPOT and the KV cache fits, at the lengths seen of late; it
-knows the true step times here. Agents begin every run knowing nothing. Intervals are 95 %, of a paired bootstrap over
-seeds. Arms of one replica are held against n* on one replica; the shield, whose fleet has a canary and a control,
+knows the true step times here. Agents begin every run knowing nothing, but for the network, which was trained before
+([how](../concurrency.md#agents)) on other deployments, lengths and seeds. Intervals are 95 %, of a paired bootstrap
+over seeds. Arms of one replica are held against n* on one replica; the shield, whose fleet has a canary and a control,
 against n* on the same three simulated replicas.
 
 Settings were chosen on other deployments, other lengths and other seeds (the `dev-` set-ups). One reported set-up,
@@ -94,6 +99,9 @@ def write_page(cells: Path) -> None:
     found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(cells.glob("*.json"))}
     if not found:
         raise SystemExit(f"{cells}: no cell is there; run bench/concurrency.py without --page")
+    for name in (*DRIFTING, PAPER):
+        if name in found and f"network-{name}" in found:
+            found[name]["arms"] |= found[f"network-{name}"]["arms"]
     drifting = {name: found[name] for name in DRIFTING if name in found}
     missing = [name for name in (*DRIFTING, PAPER) if name not in found]
     lines = [HEAD, *([f"Not run yet: {', '.join(missing)}.", ""] if missing else [])]
@@ -119,7 +127,7 @@ def worst(arm: Cell, base: Cell) -> float:
 
 
 def _baseline(arms: Mapping[str, Cell], arm: str) -> Cell:
-    return arms["fleet-rule" if arm in ("shielded", "fleet-rule") else "rule"]
+    return arms["fleet-rule" if arm in FLEETS else "rule"]
 
 
 def _signed(share: float) -> str:
@@ -142,7 +150,30 @@ def _summary(drifting: Mapping[str, Cell]) -> list[str]:
         default = "the shielded tuner" if low > 0 and least > WORST else "n*"
         told = (_gained(arms, "shielded"), _signed(least), _kept(value >= WANTED), _kept(least >= WORST), default)
         lines.append(f"| {name} | {' | '.join(told)} |")
-    return [*lines, "", *_plain(drifting)]
+    return [*lines, "", *_plain(drifting), *_network(drifting)]
+
+
+def _network(drifting: Mapping[str, Cell]) -> list[str]:
+    """The trained network under the same shield beside n* and the bandit, where it was run."""
+    run = {name: cell["arms"] for name, cell in drifting.items() if "network-shielded" in cell["arms"]}
+    if not run:
+        return []
+    lines = ["| set-up | network under the shield over n* | worst seed | over the shielded bandit | target +10 % |"]
+    lines += ["|---|---|---|---|---|"]
+    beaten, behind = [], []
+    for name, arms in run.items():
+        ours, base = arms["network-shielded"], arms["fleet-rule"]
+        value, low, high = gain(ours, arms["shielded"])
+        against = f"{_signed(value)} ({_signed(low)} to {_signed(high)})"
+        mean, least, _ = gain(ours, base)
+        (beaten if least > 0 and worst(ours, base) > WORST else behind).append(name)
+        told = (_gained(arms, "network-shielded"), _signed(worst(ours, base)), against, _kept(mean >= WANTED))
+        lines.append(f"| {name} | {' | '.join(told)} |")
+    left = [name for name in drifting if name not in run]
+    lines += ["", f"The network was not run yet on {', '.join(left)}."] if left else []
+    words = f"The network under the shield is proven better than n* in {', '.join(beaten) or 'no set-up'}"
+    words += f", and not in {', '.join(behind)}: n* stays the default there." if behind else "."
+    return [*lines, "", fill(words, 120), ""]
 
 
 def _kept(met: bool) -> str:
@@ -233,7 +264,9 @@ def _paper(cell: Cell) -> list[str]:
         "| arm | mean of seeds | least of seeds | target |",
         "|---|---|---|---|",
     ]
-    for name in ("default-100", "rule", "qlearning", "bandit", "shielded"):
+    for name in ("default-100", "rule", "qlearning", "bandit", "shielded", "network", "network-shielded"):
+        if name not in arms:
+            continue
         shares = np.array(arms[name]["late"]) / np.array(best["late"])
         met = _kept(float(shares.mean()) >= ENOUGH)
         lines.append(f"| {name} | {100 * shares.mean():.1f} % | {100 * shares.min():.1f} % | {met} |")

@@ -13,6 +13,7 @@ from twins import START, merged, pod, resource
 from foretide.operator.kube import AUTOSCALERS
 from foretide.operator.seams import Body, ClusterError, Scale, Scrape, Series, TargetRef
 from foretide.operator.settings import Settings, SourceSettings
+from foretide.operator.tuner.endpoints import Endpoints
 from foretide.operator.tuner.looking import Looking
 from foretide.operator.tuner.objects import Objects
 from foretide.operator.tuner.told import Told
@@ -74,14 +75,28 @@ class World:
     rows: dict[str, list[tuple[float, ...]]] = field(default_factory=dict)
     events: list[Any] = field(default_factory=list)
     patches: list[Any] = field(default_factory=list)
+    endpoints: Endpoints = field(default_factory=lambda: Endpoints({}))
 
     def __post_init__(self) -> None:
         source = SourceSettings("default", "http://prometheus:9090", scrape_s=SCRAPE_S)
         settings = Settings({"default": source}, "test", cache=Path("/nowhere"))
         objects, sources = Objects(self), {"default": self}
         self.turner = Turner(
-            looking=Looking(cluster=self, objects=objects, sources=sources, settings=settings, window_s=WINDOW_S),
-            writing=Writing(cluster=self, objects=objects, leads=lambda: self.leads, identity="test"),
+            looking=Looking(
+                cluster=self,
+                objects=objects,
+                endpoints=self.endpoints,
+                sources=sources,
+                settings=settings,
+                window_s=WINDOW_S,
+            ),
+            writing=Writing(
+                cluster=self,
+                objects=objects,
+                endpoints=self.endpoints,
+                leads=lambda: self.leads,
+                identity="test",
+            ),
             start_s=120.0,
             window_s=WINDOW_S,
         )

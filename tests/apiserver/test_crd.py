@@ -70,6 +70,8 @@ ARGUMENT = {
 TUNED = {"knob": MAP, "min": 8, "max": 256}
 ELSEWHERE = MAP | {"fieldPath": "data.canary", "podLabels": {"a": "b"}}
 ACCEPTED = [
+    {"concurrency": TUNED | {"knob": {"endpoint": "gateway"}}},
+    {"concurrency": TUNED | {"knob": MAP | {"pattern": "max_num_seqs: {}"}}},
     {"concurrency": TUNED},
     {"concurrency": TUNED | {"knob": ARGUMENT | {"restartsPods": True}, "changeInterval": "30m", "tune": "Off"}},
     {"concurrency": TUNED | {"tune": "Learn", "lossBudget": "0.01", "canary": ELSEWHERE}},
@@ -108,6 +110,17 @@ def test_what_is_meant_is_accepted_by_schema_and_operator(
 REFUSED = [
     ({"concurrency": TUNED | {"min": 300}}, "spec.concurrency.min", "min is above max; lower min or raise max"),
     ({"concurrency": TUNED | {"tune": "Learn"}}, "spec.concurrency.tune", "needs a canary"),
+    (
+        {"concurrency": TUNED | {"knob": MAP | {"endpoint": "gateway"}}},
+        "spec.concurrency.knob",
+        "give objectRef and fieldPath, or endpoint alone",
+    ),
+    (
+        {"concurrency": TUNED | {"knob": MAP | {"pattern": "max: 8"}}},
+        "spec.concurrency.knob.pattern",
+        "'max: 8' shows no number; write the words around it",
+    ),
+    ({"concurrency": TUNED | {"knob": {"endpoint": "http://x"}}}, "spec.concurrency.knob.endpoint", "should match"),
     ({"concurrency": TUNED | {"tune": "Auto"}}, "spec.concurrency.tune", '"Rule", "Learn", "Off"'),
     ({"concurrency__min": 8}, "spec.concurrency.knob", "Required"),
     ({"concurrency": TUNED | {"lossBudget": "2"}}, "spec.concurrency.lossBudget", "'2' is not a share of requests"),

@@ -62,6 +62,39 @@ def test_without_a_kind_that_it_may_write_it_is_not_installed(helm: Helm) -> Non
         helm.rendered(with_(LEAST, tuner__enabled=True))
 
 
+ENDPOINT = {
+    "address": "https://gateway-admin.{namespace}.svc:8443/v1/limits/{name}",
+    "field": "limits.maxRequests",
+    "method": "PATCH",
+    "ca": {"configMap": "gateway-ca", "key": "ca.crt"},
+    "token": {"secret": "gateway-token", "key": "token"},
+}
+
+
+def test_an_endpoint_is_allowed_with_its_field_its_token_and_a_way_out(helm: Helm) -> None:
+    values = with_(LEAST, tuner={"enabled": True, "endpoints": {"gateway": ENDPOINT}}, networkPolicy__enabled=True)
+    objects = helm.rendered(values)
+    pod = one(objects, "Deployment", "foretide-tuner")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert {
+        "--endpoint=gateway=https://gateway-admin.{namespace}.svc:8443/v1/limits/{name}",
+        "--endpoint-field=gateway=limits.maxRequests",
+        "--endpoint-method=gateway=PATCH",
+        "--endpoint-ca=gateway=/etc/foretide/endpoints/gateway/ca/ca.crt",
+        "--endpoint-token=gateway=/etc/foretide/endpoints/gateway/token/token",
+    } <= set(container["args"])
+    mounted = {mount["name"] for mount in container["volumeMounts"]}
+    assert {"endpoint-ca-gateway", "endpoint-token-gateway"} <= mounted <= {each["name"] for each in pod["volumes"]}
+    policy = one(objects, "NetworkPolicy", "foretide-tuner")["spec"]
+    assert 8443 in {entry["port"] for rule in policy["egress"] for entry in rule["ports"]}
+
+
+def test_an_endpoint_for_everybody_is_refused(helm: Helm) -> None:
+    endpoints = {"gateway": {"address": "http://gateway-admin:8001/limit"}}
+    with pytest.raises(HelmFailed, match=r"tuner\.endpoints\.gateway\.namespaces: none given; name who may use it"):
+        helm.rendered(with_(LEAST, tuner={"enabled": True, "endpoints": endpoints}))
+
+
 @pytest.mark.parametrize("kind", ["secrets", "roles", "deployments/scale", "*"])
 def test_what_it_must_never_write_cannot_be_named(helm: Helm, kind: str) -> None:
     with pytest.raises(HelmFailed, match="/tuner/knobs/core/0"):

@@ -25,6 +25,7 @@ COMMANDS = (
     "backtest",
     "size",
     "tune",
+    "tune_train",
     "forecast",
     "profile",
     "validate",

@@ -143,8 +143,8 @@ def sources_of(
 ) -> "dict[str, SourceSettings]":
     from foretide.operator.settings import SourceSettings
 
-    authorities, tokens = _pairs("--source-ca", ca), _pairs("--source-token", token)
-    addresses = _pairs("--source", given)
+    authorities, tokens = pairs("--source-ca", ca), pairs("--source-token", token)
+    addresses = pairs("--source", given)
     for name in (*authorities, *tokens):
         if name not in addresses:
             raise BadInput(field="--source-ca/--source-token", value=name, fix="name a source that --source gives")
@@ -161,7 +161,7 @@ def sources_of(
     }
 
 
-def _pairs(option: str, given: list[str]) -> dict[str, str]:
+def pairs(option: str, given: list[str]) -> dict[str, str]:
     pairs = {}
     for text in given:
         name, equals, value = text.partition("=")

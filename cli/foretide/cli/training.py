@@ -3,7 +3,7 @@
 NOT promised: that torch is there. `needs_training` says what to install where it is not.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,9 +25,9 @@ HELD = 512
 """Windows of them, at most: with more, looking would take longer than learning."""
 
 
-def needs_training() -> None:
+def needs_training(packages: Sequence[str] = NEEDED) -> None:
     """Raises BadInput where the extra `train` is not installed."""
-    missing = [name for name in NEEDED if find_spec(name) is None]
+    missing = [name for name in packages if find_spec(name) is None]
     if missing:
         raise BadInput(field="training", value=f"{missing[0]} is missing", fix=INSTALL)
 

@@ -40,8 +40,12 @@ def tune_command(
         Path, typer.Option("--out", metavar="DIR", help="Folder for the files; made if needed.", show_default=False)
     ],
     agent: Annotated[
-        str, typer.Option("--agent", metavar="A[,B...]", help="Of rule, qlearning, bandit, or a fixed limit like 100.")
+        str,
+        typer.Option("--agent", metavar="A[,B...]", help="Of rule, qlearning, bandit, network, or a limit like 100."),
     ] = "rule,qlearning,bandit",
+    network: Annotated[
+        Path | None, typer.Option("--network", metavar="DIR", help="Of `tune-train`; without one: the shipped network.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same arrivals.")] = 0,
     shield: Annotated[
         bool, typer.Option("--shield", help="A fleet of ten: proposals go to a canary and are adopted when proven.")
@@ -52,7 +56,7 @@ def tune_command(
 
     Writes summary.json and tune.svg to DIR.
     """
-    setup, made = _setup(scenario), {name: _maker(name) for name in _names(agent)}
+    setup, made = _setup(scenario), {name: _maker(name, network) for name in _names(agent)}
     writable(out)
     with progress() as told:
         rows = []
@@ -84,11 +88,11 @@ def _setup(name: str) -> "Setup":
 def _names(text: str) -> list[str]:
     names = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     if not names:
-        raise BadInput(field="--agent", value=text, fix="give at least one of rule, qlearning, bandit")
+        raise BadInput(field="--agent", value=text, fix="give at least one of rule, qlearning, bandit, network")
     return names
 
 
-def _maker(name: str) -> "Maker":
+def _maker(name: str, network: Path | None) -> "Maker":
     from foretide.policies.concurrency.limit_rule import Fixed
     from foretide.policies.concurrency.qlearning import QLearning
     from foretide.policies.concurrency.safe_bayes import SafeBayes
@@ -100,9 +104,24 @@ def _maker(name: str) -> "Maker":
     }
     if name in known:
         return known[name]
+    if name == "network":
+        return _trained(network)
     if name.isdecimal() and int(name) >= 1:
         return lambda *_: Fixed(int(name))
-    raise BadInput(field="--agent", value=name, fix="give rule, qlearning, bandit, or a whole limit of at least 1")
+    raise BadInput(
+        field="--agent", value=name, fix="give rule, qlearning, bandit, network, or a whole limit of at least 1"
+    )
+
+
+def _trained(folder: Path | None) -> "Maker":
+    from foretide.policies.concurrency.network_agent import NetworkAgent
+    from foretide.simulator.limit_network import SHIPPED, BadNetwork, opened
+
+    try:
+        scores = opened(folder or SHIPPED)
+    except BadNetwork as error:
+        raise BadInput(field="--network", value=None, fix=str(error)) from error
+    return lambda setup, _: NetworkAgent(scores, _rule(setup), bounds=setup.bounds)
 
 
 def _rule(setup: "Setup") -> "Rule":

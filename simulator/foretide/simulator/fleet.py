@@ -23,7 +23,7 @@ from foretide.simulator.mishaps import Mishaps
 from foretide.simulator.orders import Orders
 from foretide.simulator.partition import replica_of
 from foretide.simulator.profiles import Deployment
-from foretide.simulator.replica import Job
+from foretide.simulator.replica import Job, Replica
 from foretide.simulator.requests import BLOCK_TOKENS, RequestTrace
 from foretide.simulator.routing import DEFAULT, router
 from foretide.simulator.starts import StartTier
@@ -83,6 +83,9 @@ class Fleet:
         self._events: list[tuple[float, int, Member]] = []
         self._door: deque[Job] = deque()
         self._watched = False
+        self._limit: int | None = None
+        self.log: list[tuple[Member, Observation]] | None = None
+        """Where each finished request is kept for who reads it, beside `observations`; None where nobody does."""
         for _ in range(replicas):
             if not self._orders.has_room(0.0):
                 self._order()
@@ -137,7 +140,7 @@ class Fleet:
 
     def add_replica(self, name: str, *, ready: bool) -> None:
         """A replica managed from outside: ready now, or once `mark_ready` says so."""
-        member = Member(len(self.members), name, replica_of(self._deployment), self.now, self.now if ready else inf)
+        member = Member(len(self.members), name, self._engine(), self.now, self.now if ready else inf)
         self.members.append(member)
         self._orders.settle_in(member)
         if ready:
@@ -182,11 +185,22 @@ class Fleet:
 
     def respeed(self, member: Member, factor: float) -> None:
         """Its steps take `factor` times as long as declared, from the next one on."""
-        replica = member.replica
-        before = replica.next_event
-        replica.respeed(factor, self.now)
-        if replica.next_event != before:
-            heappush(self._events, (replica.next_event, member.number, member))
+        before = member.replica.next_event
+        member.replica.respeed(factor, self.now)
+        self._replanned(member, before)
+
+    def admit_at_most(self, limit: int, *, canary: tuple[Member, int] | None = None) -> None:
+        """So many requests run at once in each replica from now on, those to come included; the canary has its own.
+
+        Raises ValueError below 1, and where GPUs are partitioned.
+        """
+        self._limit = limit
+        for member in self.members:
+            if member.gone_at == inf:
+                own = canary[1] if canary is not None and canary[0] is member else limit
+                before = member.replica.next_event
+                member.replica.admit_at_most(own, self.now)
+                self._replanned(member, before)
 
     def counts(self) -> FleetCounts:
         ready, starting = len(self._ready), len(self._orders)
@@ -295,12 +309,24 @@ class Fleet:
             self._ledger.finished(job, at)
             if member.observed is not None:
                 member.observed.append(Observation.of(job, at))
+            if self.log is not None:
+                self.log.append((member, Observation.of(job, at)))
         member.replica.done.clear()
         self._ready.recount(member)
 
+    def _replanned(self, member: Member, before: float) -> None:
+        if member.replica.next_event != before:
+            heappush(self._events, (member.replica.next_event, member.number, member))
+
+    def _engine(self) -> Replica:
+        replica = replica_of(self._deployment)
+        if self._limit is not None:
+            replica.admit_at_most(self._limit, self.now)
+        return replica
+
     def _order(self) -> None:
         number = len(self.members)
-        member = Member(number, f"replica-{number}", replica_of(self._deployment), self.now, inf)
+        member = Member(number, f"replica-{number}", self._engine(), self.now, inf)
         self.members.append(member)
         self._orders.order(member, self.now)
 

@@ -14,7 +14,7 @@ so there is no return from zero, and burst capacity, which only steers the activ
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor
 
 from foretide.simulator.autoscaler import Choice, View
@@ -56,6 +56,10 @@ class KpaDecider:
         self._panic_at: float | None = now if ready > 1 else None
         self._most_in_panic = ready
         self._delayed: deque[tuple[float, int]] = deque()
+
+    def follow(self, rules: KpaRules) -> None:
+        """Other settings from now on, as of an edited revision."""
+        self._rules = rules
 
     @property
     def panicking(self) -> bool:
@@ -118,6 +122,12 @@ class Knative:
         text = f"concurrency {stable:.1f} (panic {panic:.1f}), target {self._rules.target:.1f}: wants {wanted}"
         acts = bounded != view.desired
         return Choice(bounded if acts else None, mode, f"{text}, gets {bounded}", planned=acts)
+
+    def admit_at_most(self, limit: int) -> None:
+        """Another concurrency of a replica from now on, and with it another target."""
+        self._rules = replace(self._rules, concurrency=float(limit))
+        if self._decider is not None:
+            self._decider.follow(self._rules)
 
     def _look(self, view: View) -> bool:
         """Remembers a new scrape; whether anything is known."""

@@ -25,7 +25,7 @@ from foretide.simulator.oracle import oracle
 from foretide.simulator.remeasured import Remeasured
 from foretide.simulator.run import Bench, PolicyRun, Progress, run_policy
 from foretide.simulator.scenario import BadScenario, Scenario
-from foretide.simulator.shipped import Limits, Shipped
+from foretide.simulator.shipped import Again, Limits, Shipped
 from foretide.simulator.summary import figures, records
 from foretide.simulator.written import Problem
 
@@ -146,8 +146,13 @@ def note(name: str, bench: Bench) -> str:
     return ""
 
 
-def foretide(bench: Bench, forecaster: Forecaster) -> Shipped:
-    """Foretide's own decision for one run, fed by a forecaster that is asked by nobody else."""
+def foretide(bench: Bench, forecaster: Forecaster, *, again: Again | None = None) -> Shipped:
+    """Foretide's own decision for one run, fed by a forecaster that is asked by nobody else.
+
+    `again` measures capacity instead of the bench.
+    """
+    if again is None and bench.learned is not None:
+        again = Remeasured(bench.learned, bench.service)
     scenario, pace = bench.scenario, bench.scenario.pace
     return Shipped(
         spec=TargetSpec(scenario.name, Mode.AUTO, scenario.objective, scenario.behavior),
@@ -157,5 +162,5 @@ def foretide(bench: Bench, forecaster: Forecaster) -> Shipped:
         prior=ColdStart(scenario.cold_start.median_s, scenario.cold_start.sigma),
         forecaster=forecaster,
         history=bench.history,
-        again=None if bench.learned is None else Remeasured(bench.learned, bench.service),
+        again=again,
     )

@@ -8,6 +8,7 @@ demand from counters; only the prior of a cold start and the service model are g
 """
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from foretide.policies.coldstart import learned
 from foretide.policies.demand import demand_history
@@ -32,7 +33,6 @@ from foretide.policies.overflow import learned as learned_lengths
 from foretide.policies.speed import Speed, at_speed, learned_speed, log_factor
 from foretide.policies.turn import Sight, TargetSpec, plan_turn, relief_turn
 from foretide.simulator.autoscaler import Choice, View
-from foretide.simulator.remeasured import Remeasured
 from foretide.simulator.scenario import Pace
 from foretide.simulator.token_gaps import TokenGaps
 
@@ -44,6 +44,12 @@ class Limits:
     min_replicas: int
     max_replicas: int
     gpus_per_replica: int = 1
+
+
+class Again(Protocol):
+    """Capacity measured anew, as `Remeasured` does."""
+
+    def of(self, history: DemandHistory, *, now: float) -> ServiceModel: ...
 
 
 class Shipped:
@@ -62,7 +68,7 @@ class Shipped:
         prior: ColdStart,
         forecaster: Forecaster,
         history: DemandHistory | None = None,
-        again: Remeasured | None = None,
+        again: Again | None = None,
     ) -> None:
         self._spec, self._limits, self._pace = spec, limits, pace
         self._service, self._prior, self._forecaster = service, prior, forecaster

@@ -59,6 +59,35 @@ def test_where_learning_loses_the_page_says_so(written: Any) -> None:
     assert "Learning does not beat n* in autoscaled-shift: n* is the default there" in told
 
 
+def test_the_network_is_told_from_a_cell_of_its_own_and_n_star_stays_where_it_is_not_proven(written: Any) -> None:
+    without = cell()
+    del without["arms"]["network"], without["arms"]["network-shielded"]
+    better = {"network": arm(1.4, 1.4, 1.4, 1.4, 1.4, 1.4), "network-shielded": arm(1.2, 1.3, 1.2, 1.3, 1.2, 1.3)}
+    told = written(
+        gateway_shift=without,
+        gateway_light=without,
+        network_gateway_shift={"arms": better},
+        network_gateway_light={"arms": {"network": arm(*[0.9] * SEEDS), "network-shielded": arm(*[1.0] * SEEDS)}},
+    )
+    assert "| network | the trained network, no shield | 1.400 | +40.0 % (+40.0 % to +40.0 %) | +40.0 % |" in told
+    assert "| gateway-shift | +25.0 % (+21.7 % to +28.3 %) | +20.0 % | +25.0 % (+21.7 % to +28.3 %) | met |" in told
+    assert "proven better than n* in gateway-shift, and not in gateway-light: n* stays the" in told.replace("\n", " ")
+
+
+def test_set_ups_that_the_network_has_not_met_are_named(written: Any) -> None:
+    without = cell()
+    del without["arms"]["network"], without["arms"]["network-shielded"]
+    arms = {"network": arm(*[1.0] * SEEDS), "network-shielded": arm(*[1.0] * SEEDS)}
+    told = written(gateway_shift=without, gateway_light=without, network_gateway_light={"arms": arms})
+    assert "The network was not run yet on gateway-shift." in told
+
+
+def test_without_a_cell_of_the_network_the_page_does_not_speak_of_its_gains(written: Any) -> None:
+    without = cell()
+    del without["arms"]["network"], without["arms"]["network-shielded"]
+    assert "network under the shield" not in written(gateway_shift=without)
+
+
 def test_a_seed_far_below_keeps_n_star_however_good_the_mean_is(written: Any) -> None:
     told = written(gateway_shift=with_shielded(1.5, 1.5, 1.5, 1.5, 1.5, 0.9))
     assert "| -10.0 % | met | missed | n* |" in told

@@ -66,7 +66,8 @@ def test_under_the_shield_rulings_are_told(ran: Ran, tmp_path: Path) -> None:
     ("arguments", "told"),
     [
         (("nowhere",), "NAME: nowhere: give one of short"),
-        (("short", "--agent", "dqn"), "--agent: dqn: give rule, qlearning, bandit, or a whole limit"),
+        (("short", "--agent", "network", "--network", "/nowhere"), "--network: /nowhere/card.json: cannot be read"),
+        (("short", "--agent", "dqn"), "--agent: dqn: give rule, qlearning, bandit, network, or a whole limit"),
         (("short", "--agent", "0"), "--agent: 0: give rule"),
         (("short", "--agent", ","), "--agent: ,: give at least one"),
     ],

@@ -44,6 +44,14 @@ def test_a_scale_down_delay_keeps_the_largest_count_of_its_time() -> None:
     assert decider.scale(now=32, ready=3, stable=20, panic=20) == 2
 
 
+def test_another_concurrency_is_another_target_from_then_on() -> None:
+    knative = Knative(rules=KpaRules(concurrency=10.0, utilization=1.0), min_replicas=1, max_replicas=8)
+    busy = view(pod(running=20))
+    assert knative.decide(busy).replicas == 2
+    knative.admit_at_most(20)
+    assert "target 20.0" in knative.decide(busy).text
+
+
 def policy() -> Knative:
     return Knative(rules=TEN, min_replicas=1, max_replicas=8)
 

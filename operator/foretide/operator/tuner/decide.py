@@ -5,6 +5,7 @@ the canary's pods are one slot: the shield's canary while it tries, its control 
 nothing is tried while something is adopted; a second slot would be needed for both.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from foretide.policies.concurrency.in_time import Terms, Verdict, is_apart
 from foretide.policies.concurrency.limit_rule import Rule
 from foretide.policies.concurrency.safe_bayes import SafeBayes, Surrogate
 from foretide.policies.concurrency.shield import Outcome, Plan, Promise, Ruling, Shield
-from foretide.policies.concurrency.window import Window
+from foretide.policies.concurrency.window import Agent, Bounds, Window
 
 REMEMBERED_WINDOWS = 96
 """Of the agent: they have to fit into a status."""
@@ -140,21 +141,32 @@ class Pair:
     canary_pods: int
 
 
-def by_learning(memory: Memory, seen: Pair, *, rule: Rule, terms: Terms, loss_budget: float) -> Decision:
-    """After one window in which the canary had the role that the memory names."""
+Maker = Callable[[Rule, Bounds], Agent]
+"""An agent that proposes under the shield, with a rule of its own."""
+
+
+def bandit(rule: Rule, bounds: Bounds) -> Agent:
+    return SafeBayes(rule, bounds=bounds, surrogate=Surrogate(kept=REMEMBERED_WINDOWS))
+
+
+def by_learning(
+    memory: Memory, seen: Pair, *, rule: Rule, terms: Terms, loss_budget: float, learner: Maker = bandit
+) -> Decision:
+    """After one window in which the canary had the role that the memory names. Another agent begins anew."""
     replicas = max(3, (seen.fleet_pods + seen.canary_pods) // max(1, seen.canary_pods))
     promise = Promise(replicas=replicas, loss_budget=loss_budget)
-    agent = SafeBayes(_alike(rule), bounds=terms.bounds, surrogate=Surrogate(kept=REMEMBERED_WINDOWS))
+    agent = learner(_alike(rule), terms.bounds)
     shield = Shield(agent, rule, bounds=terms.bounds, promise=promise)
-    if memory.learnt is not None:
-        shield.restore(memory.learnt)
-    ruling = shield.learn(_outcome(memory.role, seen)) if memory.learnt is not None else Ruling.KEPT
+    learnt = memory.learnt if memory.learnt and memory.learnt.get("learner", "bandit") == agent.name else None
+    if learnt is not None:
+        shield.restore(learnt)
+    ruling = shield.learn(_outcome(memory.role, seen)) if learnt is not None else Ruling.KEPT
     plan = shield.plan(seen.fleet)
     role = CONTROL if plan.control is not None else CANARY if plan.canary is not None else ""
     limit = _set(seen.fleet.limit, plan.fleet, terms, at_once=ruling in (Ruling.ADOPTED, Ruling.ROLLED_BACK))
     fleet = seen.fleet.limit if limit is None else limit
     slot = {CONTROL: plan.control, CANARY: plan.canary}.get(role) or fleet
-    known: Any = shield.state()
+    known: Any = {**shield.state(), "learner": agent.name}
     unset = replace(memory, limit=seen.fleet.limit, role="", learnt=None, lengths=rule.state())
     memory = replace(memory, limit=fleet, role=role, learnt=known, lengths=rule.state())
     state = "OnTrial" if role else "Steady" if rule.lengths is not None else "Waiting"

@@ -3,15 +3,17 @@
 The patch tests, before it replaces, that the object is the one that was read, that every list entry on the way still
 has its name, and that the number is still the one that was read: whoever wrote it in between wins, and we stop.
 
-What is NOT promised: a number inside a text, such as a key of a YAML file in a ConfigMap. The field has to hold the
-number alone, as a number or as text ("256").
+The field holds the number alone, as a number or as text ("256"), or a text of which a pattern says where it stands.
+What is NOT promised: that the text around it is understood. A comment that reads like the pattern counts as well, and
+a pattern that fits twice is refused.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from foretide.operator.tuner.path import Entry, FieldPath, Flag, Index, Key, Step, told
+from foretide.operator.tuner.pattern import Pattern
 
 Body = Mapping[str, Any]
 Patch = list[dict[str, Any]]
@@ -31,19 +33,20 @@ class _Found:
     value: Any
     names: tuple[tuple[str, str], ...]
     """Pointers to the names of list entries on the way, and those names."""
-    flag: str = ""
-    """What stands before the number in one argument: `--max-num-seqs=`."""
+    before: str = ""
+    """What stands before the number in one text: `--max-num-seqs=`."""
+    after: str = ""
 
 
-def read(body: Body, path: FieldPath) -> int | Refusal:
+def read(body: Body, path: FieldPath, pattern: Pattern | None = None) -> int | Refusal:
     """The number there."""
-    found = _found(body, path)
+    found = _within(_found(body, path), path, pattern)
     return found if isinstance(found, Refusal) else _number(found, path)
 
 
-def patch(body: Body, path: FieldPath, value: int) -> Patch | Refusal:
+def patch(body: Body, path: FieldPath, value: int, pattern: Pattern | None = None) -> Patch | Refusal:
     """What makes it `value`, written in the way in which it is written now."""
-    found = _found(body, path)
+    found = _within(_found(body, path), path, pattern)
     if isinstance(found, Refusal):
         return found
     if isinstance(now := _number(found, path), Refusal):
@@ -51,7 +54,7 @@ def patch(body: Body, path: FieldPath, value: int) -> Patch | Refusal:
     tests = [{"op": "test", "path": pointer, "value": name} for pointer, name in found.names]
     if uid := (body.get("metadata") or {}).get("uid"):
         tests.insert(0, {"op": "test", "path": "/metadata/uid", "value": uid})
-    written = value if isinstance(found.value, int) else f"{found.flag}{value}"
+    written = value if isinstance(found.value, int) else f"{found.before}{value}{found.after}"
     return [
         *tests,
         {"op": "test", "path": found.pointer, "value": found.value},
@@ -61,7 +64,7 @@ def patch(body: Body, path: FieldPath, value: int) -> Patch | Refusal:
 
 def _number(found: _Found, path: FieldPath) -> int | Refusal:
     value = found.value
-    text = value[len(found.flag) :] if isinstance(value, str) else value
+    text = value[len(found.before) : len(value) - len(found.after)] if isinstance(value, str) else value
     if isinstance(text, bool) or not (isinstance(text, int) or (isinstance(text, str) and text.isascii())):
         return Refusal(f"{told(path)} holds no whole number; name a field that does")
     if isinstance(text, str) and not (text.isdecimal() and str(int(text)) == text):
@@ -86,6 +89,20 @@ def _found(body: Body, path: FieldPath) -> _Found | Refusal:
         if isinstance(step, Flag):
             return _Found(pointer, value, tuple(names), _before_the_number(value, step))
     return _Found(pointer, value, tuple(names))
+
+
+def _within(found: _Found | Refusal, path: FieldPath, pattern: Pattern | None) -> _Found | Refusal:
+    """The number that a pattern shows in the text there."""
+    if pattern is None or isinstance(found, Refusal):
+        return found
+    if not isinstance(found.value, str):
+        return Refusal(f"{told(path)} holds no text; leave the pattern out, or name a field that does")
+    places = pattern.places(found.value)
+    if len(places) != 1:
+        fix = "write it as it stands there" if not places else "write more of the text around the number"
+        return Refusal(f"{told(path)}: {pattern} fits {len(places)} times in its text; {fix}")
+    start, end = places[0]
+    return replace(found, before=found.value[:start], after=found.value[end:])
 
 
 def _place(value: Any, step: Step) -> str | int | None:

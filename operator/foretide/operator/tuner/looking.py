@@ -11,16 +11,17 @@ from typing import Protocol
 from foretide.operator.engines.preset import NEEDED
 from foretide.operator.pods import Replica, replicas
 from foretide.operator.resource import Resource
-from foretide.operator.seams import Body, ClusterError, MetricsSource, Scale, Scrape, TargetRef
+from foretide.operator.seams import Body, ClusterError, Key, MetricsSource, Scale, Scrape, TargetRef
 from foretide.operator.settings import Settings
 from foretide.operator.signals import pod_series, selector
 from foretide.operator.tuner.decide import Pods
+from foretide.operator.tuner.endpoints import Held
 from foretide.operator.tuner.histograms import Lacking
 from foretide.operator.tuner.knob import Refusal, read
 from foretide.operator.tuner.sight import Scraped, Span, histogram_selector
 from foretide.operator.tuner.sight import window as window_of
 from foretide.operator.tuner.told import STOPPED, WAITING, Still
-from foretide.operator.tuner.written import Canary, Knob
+from foretide.operator.tuner.written import Canary, Endpoint, Knob
 from foretide.policies.concurrency.window import Window
 from foretide.policies.flow import Trust
 
@@ -29,6 +30,12 @@ class Reader(Protocol):
     """What of `Objects` is needed here."""
 
     async def get(self, namespace: str, ref: TargetRef) -> Body: ...
+
+
+class Asking(Protocol):
+    """What of `Endpoints` is needed here."""
+
+    async def number(self, key: Key, endpoint: Endpoint) -> Held | Still: ...
 
 
 class Targets(Protocol):
@@ -44,6 +51,8 @@ class Number:
 
     value: int
     body: Body
+    etag: str | None = None
+    """Of an endpoint that tells one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +80,23 @@ class Looking:
         *,
         cluster: Targets,
         objects: Reader,
+        endpoints: Asking,
         sources: Mapping[str, MetricsSource],
         settings: Settings,
         window_s: float,
     ) -> None:
-        self._cluster, self._objects, self._sources = cluster, objects, sources
+        self._cluster, self._objects, self._endpoints, self._sources = cluster, objects, endpoints, sources
         self._settings, self._window_s = settings, window_s
 
-    async def number(self, resource: Resource, knob: Knob) -> Number | Still:
+    async def number(self, resource: Resource, knob: Knob | Endpoint) -> Number | Still:
+        if isinstance(knob, Endpoint):
+            held = await self._endpoints.number(resource.key, knob)
+            return held if isinstance(held, Still) else Number(held.value, held.body, held.etag)
         try:
             body = await self._objects.get(resource.key.namespace, knob.ref)
         except ClusterError as error:
             return unread(knob.ref, error)
-        found = read(body, knob.path)
+        found = read(body, knob.path, knob.pattern)
         if isinstance(found, Refusal):
             return Still(STOPPED, "BadKnob", f"spec.concurrency.knob: {knob.ref}: {found.text}")
         return Number(found, body)

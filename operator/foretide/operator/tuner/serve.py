@@ -10,8 +10,9 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
+from types import MappingProxyType
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -23,6 +24,9 @@ from foretide.operator.leader import Leader
 from foretide.operator.process import answering, crd_hint, opened_sources
 from foretide.operator.seams import Body, Clock, ClusterError, Key
 from foretide.operator.settings import Settings
+from foretide.operator.tuner.decide import Maker, bandit
+from foretide.operator.tuner.endpoint import EndpointSettings
+from foretide.operator.tuner.endpoints import Endpoints
 from foretide.operator.tuner.looking import Looking
 from foretide.operator.tuner.objects import Objects
 from foretide.operator.tuner.telemetry import TunerTelemetry
@@ -36,7 +40,14 @@ LATE_S = 120.0
 """Beyond three windows: for so long without a sweep, the process is not well."""
 
 
-async def serve(settings: Settings, *, window_s: float, end: Callable[[int], None] = os._exit) -> None:
+async def serve(
+    settings: Settings,
+    *,
+    window_s: float,
+    allowed: Mapping[str, EndpointSettings] = MappingProxyType({}),
+    learner: Maker = bandit,
+    end: Callable[[int], None] = os._exit,
+) -> None:
     """Runs until SIGINT or SIGTERM. `end` is how a process that has lost the lead leaves: at once."""
     clock, telemetry = SystemClock(), TunerTelemetry()
     async with AsyncExitStack() as stack:
@@ -44,12 +55,26 @@ async def serve(settings: Settings, *, window_s: float, end: Callable[[int], Non
         cluster = await stack.enter_async_context(Kubernetes(credentials, namespaces=settings.namespaces))
         sources = await opened_sources(stack, settings.sources)
         leader = Leader(cluster, settings=settings.lease, identity=settings.identity, clock=clock, end=end)
-        objects = Objects(cluster)
+        objects, endpoints = Objects(cluster), await stack.enter_async_context(Endpoints(allowed))
         turner = Turner(
-            looking=Looking(cluster=cluster, objects=objects, sources=sources, settings=settings, window_s=window_s),
-            writing=Writing(cluster=cluster, objects=objects, leads=leader.leads, identity=settings.identity),
+            looking=Looking(
+                cluster=cluster,
+                objects=objects,
+                endpoints=endpoints,
+                sources=sources,
+                settings=settings,
+                window_s=window_s,
+            ),
+            writing=Writing(
+                cluster=cluster,
+                objects=objects,
+                endpoints=endpoints,
+                leads=leader.leads,
+                identity=settings.identity,
+            ),
             start_s=settings.cold_start_median_s,
             window_s=window_s,
+            learner=learner,
         )
         sweeps = Sweeps(cluster=cluster, turner=turner, leads=leader.leads, clock=clock, telemetry=telemetry)
         runner = await page(settings.health_address, sweeps, telemetry, window_s=window_s)

@@ -9,6 +9,10 @@ from foretide.operator.times import written_time
 from foretide.operator.tuner.memory import Memory
 
 STOPPED, WAITING = "Stopped", "Waiting"
+UNANSWERED = "WriteFailed"
+"""Of a write that may have been done all the same."""
+UNVERIFIED = "NotVerified"
+"""Of a write that was answered well, and did not hold."""
 QUIET = ("Off", "Paused", "Recommending")
 """Reasons to stand still that their owner gave: no event tells of them."""
 

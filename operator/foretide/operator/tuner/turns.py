@@ -17,14 +17,15 @@ from foretide.operator.resource import Resource, parse
 from foretide.operator.seams import Body
 from foretide.operator.times import timestamp
 from foretide.operator.tuner.baseline import rule_of
-from foretide.operator.tuner.decide import Decision, Pair, by_learning, by_rule, in_rollout
+from foretide.operator.tuner.decide import Decision, Maker, Pair, bandit, by_learning, by_rule, in_rollout
 from foretide.operator.tuner.histograms import Lacking
 from foretide.operator.tuner.looking import Fleet, Looking, Number
 from foretide.operator.tuner.memory import Memory, remembered
 from foretide.operator.tuner.ours import foreign, whose
-from foretide.operator.tuner.told import STOPPED, WAITING, Change, Still, Told, news, part
-from foretide.operator.tuner.writing import UNANSWERED, Writing
+from foretide.operator.tuner.told import STOPPED, UNANSWERED, UNVERIFIED, WAITING, Change, Still, Told, news, part
+from foretide.operator.tuner.writing import Writing
 from foretide.operator.tuner.written import Canary, Tuning
+from foretide.policies.concurrency import in_time
 from foretide.policies.concurrency.in_time import Terms
 from foretide.policies.concurrency.limit_rule import Rule
 from foretide.policies.concurrency.restart import Restart
@@ -55,8 +56,10 @@ class Case:
 class Turner:
     """`turn` never raises ClusterError, and changes at most one number of one resource and its canary's."""
 
-    def __init__(self, *, looking: Looking, writing: Writing, start_s: float, window_s: float) -> None:
-        self._looking, self._writing, self._start_s = looking, writing, start_s
+    def __init__(
+        self, *, looking: Looking, writing: Writing, start_s: float, window_s: float, learner: Maker = bandit
+    ) -> None:
+        self._looking, self._writing, self._start_s, self._learner = looking, writing, start_s, learner
         self._soonest_s = window_s / 2
         """After a turn, of this life or of another: a window that was looked at is not looked at again."""
 
@@ -143,7 +146,8 @@ class Turner:
         if isinstance(tried, Still):
             return tried
         pair = Pair(seen, tried, len(fleet.pods), len(fleet.canaries))
-        return by_learning(memory, pair, rule=rule, terms=terms, loss_budget=case.tuning.loss_budget)
+        budget = case.tuning.loss_budget
+        return by_learning(memory, pair, rule=rule, terms=terms, loss_budget=budget, learner=self._learner)
 
     def _terms(self, tuning: Tuning, fleet: Fleet) -> Terms:
         if not tuning.knob.restarts_pods:
@@ -178,7 +182,7 @@ class Turner:
         if decision.limit is not None:
             failed = await self._writing.number(key, knob, numbers.fleet, decision.limit)
             if failed is not None:
-                return _failed(failed, told, decision)
+                return _failed(failed, told, decision, now=case.now)
             change = Change(numbers.fleet.value, decision.limit, decision.reason, decision.message)
             told = replace(told, memory=replace(told.memory, ours=decision.limit), limit=decision.limit, change=change)
         if decision.canary is None or canary is None or numbers.canary is None:
@@ -197,10 +201,16 @@ class Numbers:
     canary: Number | None = None
 
 
-def _failed(failed: Still, told: Told, decision: Decision) -> Told:
-    """A write without an answer may have been done: the next turn finds out by what stands as about to be written."""
+def _failed(failed: Still, told: Told, decision: Decision, *, now: float) -> Told:
+    """A write without an answer may have been done: the next turn finds out by what stands as about to be written.
+
+    One that did not hold is like one that was taken back: n* rests near that limit.
+    """
     if failed.reason == UNANSWERED:
         return replace(told, state=failed.state, reason=failed.reason, message=failed.message, writing=decision.limit)
+    if failed.reason == UNVERIFIED:
+        rests = in_time.taken_back(decision.memory.past, now=now)
+        return _still(failed, replace(decision.unset, past=rests), limit=told.limit)
     return _still(failed, decision.unset, limit=told.limit)
 
 

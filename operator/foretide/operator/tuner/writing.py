@@ -8,15 +8,17 @@ from foretide.operator.events import Subject, event_of
 from foretide.operator.kube import AUTOSCALERS, MERGE_PATCH
 from foretide.operator.resource import PLURAL
 from foretide.operator.seams import Body, ClusterError, Key, TargetRef
+from foretide.operator.tuner.endpoints import Held
 from foretide.operator.tuner.knob import Patch, Refusal, patch
 from foretide.operator.tuner.looking import Number, unread
 from foretide.operator.tuner.objects import FIELD_MANAGER, Caller, Put
-from foretide.operator.tuner.told import STOPPED, WAITING, Still
-from foretide.operator.tuner.written import Knob
+from foretide.operator.tuner.told import STOPPED, UNANSWERED, WAITING, Still
+from foretide.operator.tuner.written import Endpoint, Knob
 
 logger = logging.getLogger(__name__)
-UNANSWERED = "WriteFailed"
-"""Of a write that may have been done all the same."""
+
+
+LOST = Still(WAITING, "LostLead", "the lead was lost before the number was written")
 
 
 class Events(Protocol):
@@ -33,20 +35,35 @@ class Putter(Protocol):
     async def put(self, namespace: str, ref: TargetRef, patch: Patch) -> Put: ...
 
 
+class Turning(Protocol):
+    """What of `Endpoints` is needed here."""
+
+    async def put(self, key: Key, endpoint: Endpoint, now: Held, value: int) -> Still | None: ...
+
+
 class Writing:
     """Asks `leads` right before every write."""
 
-    def __init__(self, *, cluster: Cluster, objects: Putter, leads: Callable[[], bool], identity: str) -> None:
-        self._cluster, self._objects = cluster, objects
+    def __init__(
+        self, *, cluster: Cluster, objects: Putter, endpoints: Turning, leads: Callable[[], bool], identity: str
+    ) -> None:
+        self._cluster, self._objects, self._endpoints = cluster, objects, endpoints
         self._leads, self._identity = leads, identity
 
-    async def number(self, key: Key, knob: Knob, now: Number, value: int) -> Still | None:
-        """None where it is written; else why not. Never retried."""
-        made = patch(now.body, knob.path, value)
+    async def number(self, key: Key, knob: Knob | Endpoint, now: Number, value: int) -> Still | None:
+        """None where it is written; else why not. A write to the cluster is never retried."""
+        if not isinstance(knob, Endpoint):
+            return await self._patched(key, knob, now, value)
+        if not self._leads():
+            return LOST
+        return await self._endpoints.put(key, knob, Held(now.value, now.body, now.etag), value)
+
+    async def _patched(self, key: Key, knob: Knob, now: Number, value: int) -> Still | None:
+        made = patch(now.body, knob.path, value, knob.pattern)
         if isinstance(made, Refusal):
             return Still(STOPPED, "BadKnob", f"spec.concurrency.knob: {knob.ref}: {made.text}")
         if not self._leads():
-            return Still(WAITING, "LostLead", "the lead was lost before the number was written")
+            return LOST
         try:
             put = await self._objects.put(key.namespace, knob.ref, made)
         except ClusterError as error:

@@ -14,9 +14,11 @@ from foretide.operator.base import Written
 from foretide.operator.seams import TargetRef
 from foretide.operator.times import seconds
 from foretide.operator.tuner.path import FieldPath, field_path, restarts, told
+from foretide.operator.tuner.pattern import Pattern
 from foretide.policies.concurrency.window import Bounds
 
 Tune = Literal["Rule", "Learn", "Off"]
+ENDPOINT = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 NEVER = ("Secret", "ServiceAccount", "Role", "RoleBinding", "Pod", "InferenceAutoscaler")
 """Kinds that the tuner writes for nobody. `Role` stands for its cluster-wide forms as well."""
 CHANGE_INTERVAL = 6 * 3600.0
@@ -32,6 +34,12 @@ def _path(value: Any) -> FieldPath:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is no field path; write it as text")  # noqa: TRY004 (pydantic reads ValueError)
     return field_path(value)
+
+
+def _pattern(value: Any) -> Pattern:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no pattern; write it as text")  # noqa: TRY004 (pydantic reads ValueError)
+    return Pattern(value)
 
 
 def _budget(value: Any) -> float:
@@ -61,14 +69,28 @@ class _ObjectRef(Written):
 
 
 class _Knob(Written):
-    object_ref: _ObjectRef
-    field_path: Annotated[Any, BeforeValidator(_path)]
+    object_ref: _ObjectRef | None = None
+    field_path: Annotated[Any, BeforeValidator(_path)] = None
+    pattern: Annotated[Any, BeforeValidator(_pattern)] = None
+    endpoint: Annotated[str, Field(max_length=40, pattern=ENDPOINT)] | None = None
     restarts_pods: bool | None = None
+
+    @model_validator(mode="after")
+    def _names_one_number(self) -> Self:
+        given = (self.object_ref is not None) + (self.field_path is not None)
+        more = self.restarts_pods is not None or self.pattern is not None
+        if self.endpoint is not None and (given or more):
+            raise ValueError("endpoint stands for the whole knob; leave out whatever else knob has")
+        if self.endpoint is None and given < 2:
+            missing = "objectRef" if self.object_ref is None else "fieldPath"
+            raise ValueError(f"{missing} is missing; give objectRef and fieldPath, or endpoint")
+        return self
 
 
 class _Canary(Written):
     object_ref: _ObjectRef
     field_path: Annotated[Any, BeforeValidator(_path)]
+    pattern: Annotated[Any, BeforeValidator(_pattern)] = None
     pod_labels: Annotated[dict[str, str], Field(min_length=1, max_length=8)]
 
 
@@ -79,9 +101,26 @@ class Knob:
     ref: TargetRef
     path: FieldPath
     restarts_pods: bool
+    pattern: Pattern | None = None
+    """Where in the text of the field it stands; None where the field holds nothing else."""
 
     def __str__(self) -> str:
-        return f"{self.ref.api_version} {self.ref} {told(self.path)}"
+        where = f"{self.ref.api_version} {self.ref} {told(self.path)}"
+        return where if self.pattern is None else f"{where} {self.pattern}"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A number behind an HTTP admin endpoint that the admin allows under this name. It restarts no pods."""
+
+    name: str
+
+    @property
+    def restarts_pods(self) -> bool:
+        return False
+
+    def __str__(self) -> str:
+        return f"endpoint {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +138,7 @@ class Canary:
 class Tuning:
     """What is tuned. `change_interval_s` is the least time between two changes of a knob that restarts pods."""
 
-    knob: Knob
+    knob: Knob | Endpoint
     bounds: Bounds
     tune: Tune = "Rule"
     canary: Canary | None = None
@@ -131,8 +170,11 @@ class WrittenConcurrency(Written):
     def _contradiction(self) -> str:
         if self.min > self.max:
             return f"min {self.min} is above max {self.max}; change one"
-        if self.tune != "Learn":
-            return ""
+        return self._why_not_learn() if self.tune == "Learn" else ""
+
+    def _why_not_learn(self) -> str:
+        if self.knob.endpoint is not None:
+            return "tune Learn needs objects, and knob is an endpoint; use tune: Rule"
         if self.canary is None:
             return (
                 "tune Learn needs a canary, an object whose number reaches some of the pods only; "
@@ -147,7 +189,7 @@ class WrittenConcurrency(Written):
     def tuning(self) -> Tuning:
         canary = self.canary
         return Tuning(
-            knob=self._knob(self.knob),
+            knob=self._knob(self.knob) if self.knob.endpoint is None else Endpoint(self.knob.endpoint),
             bounds=Bounds(self.min, self.max),
             tune=self.tune,
             canary=Canary(self._knob(canary), tuple(sorted(canary.pod_labels.items()))) if canary else None,
@@ -156,7 +198,8 @@ class WrittenConcurrency(Written):
         )
 
     def _knob(self, written: _Knob | _Canary) -> Knob:
-        return Knob(written.object_ref.ref(), written.field_path, self._restarts(written))
+        assert written.object_ref is not None
+        return Knob(written.object_ref.ref(), written.field_path, self._restarts(written), written.pattern)
 
     @staticmethod
     def _restarts(written: _Knob | _Canary) -> bool:
@@ -164,8 +207,8 @@ class WrittenConcurrency(Written):
         return restarts(written.field_path) if told is None else bool(told)
 
     @staticmethod
-    def _place(written: _Knob | _Canary) -> tuple[TargetRef, FieldPath]:
-        return written.object_ref.ref(), written.field_path
+    def _place(written: _Knob | _Canary) -> tuple[TargetRef | None, FieldPath, Pattern | None]:
+        return written.object_ref.ref() if written.object_ref else None, written.field_path, written.pattern
 
 
 def limit_in_force(status: Mapping[str, Any]) -> int | None:

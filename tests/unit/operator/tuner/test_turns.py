@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from tuned_world import ARGUMENT, BEST, DEPLOYMENT, KNOB, MAP, World, config_map, tuned
 
 from foretide.operator.resource import PAUSED
 from foretide.operator.seams import ClusterError
+from foretide.operator.tuner.memory import remembered
+from foretide.operator.tuner.turns import Turner
 from foretide.policies.concurrency.in_time import FIRST, SETTLING, TRIAL
+from foretide.policies.concurrency.network_agent import NOTCHES, NetworkAgent, Numbers
 from foretide.policies.flow import Trust
 
 
@@ -138,6 +142,16 @@ async def test_another_number_is_no_conflict_with_the_one_before() -> None:
     assert (world.told["reason"], world.told["limit"]) == ("Watching", 128)
     await world.window()
     assert world.objects["ConfigMap", "other"]["data"]["limit"] == str(BEST)
+
+
+async def test_a_number_within_a_text_is_set_and_the_text_around_it_stays() -> None:
+    text = "# limits\nmax_num_seqs: {}\nmax_model_len: 8192\n"
+    world = World(
+        body=tuned(knob=KNOB | {"pattern": "max_num_seqs: {}"}), objects={MAP: config_map(text.replace("{}", "100"))}
+    )
+    await world.window(FIRST)
+    assert world.objects[MAP]["data"]["limit"] == text.replace("{}", str(BEST))
+    assert (world.told["limit"], world.told["state"]) == (BEST, "OnTrial")
 
 
 async def test_who_writes_between_our_look_and_our_write_wins() -> None:
@@ -358,6 +372,31 @@ async def test_learning_without_a_pod_of_the_canary_waits() -> None:
     world.pods_of["role=canary"] = []
     await world.window(4)
     assert (world.told["reason"], world.patches) == ("NoCanary", [])
+
+
+async def test_the_trained_network_proposes_under_the_same_shield_and_another_learner_begins_anew() -> None:
+    world = learning(share=lambda limit: min(0.95, 0.55 + 0.35 * BEST / limit), requests=2000)
+    await world.window(2)
+    assert remembered(world.told["memory"]).learnt is not None
+
+    def lower(features: Numbers) -> Numbers:
+        return np.array([float(notch == -2) for notch in NOTCHES]) + 0.0 * features[0]
+
+    turner = Turner(
+        looking=world.turner._looking,
+        writing=world.turner._writing,
+        start_s=120.0,
+        window_s=60.0,
+        learner=lambda rule, bounds: NetworkAgent(lower, rule, bounds=bounds),
+    )
+    world.turner = turner
+    await world.window(3)
+    learnt = remembered(world.told["memory"]).learnt
+    assert learnt is not None
+    assert learnt["learner"] == "network"
+    assert world.objects[CANARY_MAP]["data"]["limit"] == str(round(BEST / 1.1**2))
+    await world.window(16)
+    assert world.objects[MAP]["data"]["limit"] == str(round(BEST / 1.1**2))
 
 
 async def test_somebody_else_at_the_canary_stops_learning() -> None:

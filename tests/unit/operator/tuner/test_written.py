@@ -8,7 +8,8 @@ from twins import resource
 from foretide.operator.resource import parse
 from foretide.operator.seams import TargetRef
 from foretide.operator.tuner.path import field_path
-from foretide.operator.tuner.written import Knob, Tuning
+from foretide.operator.tuner.pattern import Pattern
+from foretide.operator.tuner.written import Endpoint, Knob, Tuning
 from foretide.policies.concurrency.window import Bounds
 
 MAP = {"apiVersion": "v1", "kind": "ConfigMap", "name": "llama"}
@@ -49,6 +50,20 @@ def test_a_pod_template_restarts_pods_unless_its_owner_knows_better() -> None:
     assert tuning(knob=LIVE | {"restartsPods": True}).knob.restarts_pods
 
 
+def test_an_endpoint_is_named_alone_and_restarts_nothing() -> None:
+    found = tuning(knob={"endpoint": "gateway"})
+    assert found.knob == Endpoint("gateway")
+    assert not found.knob.restarts_pods
+    assert found.numbers() == "endpoint gateway"
+
+
+def test_a_pattern_is_part_of_what_is_tuned() -> None:
+    found = tuning(knob=LIVE | {"pattern": "max_num_seqs: {}"})
+    assert isinstance(found.knob, Knob)
+    assert found.knob.pattern == Pattern("max_num_seqs: {}")
+    assert found.numbers() == "v1 ConfigMap llama data.limit 'max_num_seqs: {}'"
+
+
 def test_learning_needs_a_canary_and_knows_its_pods() -> None:
     found = tuning(tune="Learn", canary=CANARY)
     assert found.canary is not None
@@ -79,7 +94,19 @@ REFUSED = [
     ),
     ({"knob": LIVE | {"objectRef": MAP | {"kind": "ClusterRoleBinding"}}}, "'ClusterRoleBinding' is never written"),
     ({"knob": LIVE | {"objectRef": MAP | {"namespace": "kube-system"}}}, "objectRef.namespace: unknown field"),
-    ({"knob": {"fieldPath": "data.limit"}}, "spec.concurrency.knob.objectRef: missing; it is required"),
+    (
+        {"knob": {"fieldPath": "data.limit"}},
+        "spec.concurrency.knob: objectRef is missing; give objectRef and fieldPath",
+    ),
+    ({"knob": {"objectRef": MAP}}, "spec.concurrency.knob: fieldPath is missing; give objectRef and fieldPath"),
+    (
+        {"knob": LIVE | {"pattern": "max: 8"}},
+        "spec.concurrency.knob.pattern: 'max: 8' shows no number; write the words",
+    ),
+    ({"knob": LIVE | {"pattern": 7}}, "spec.concurrency.knob.pattern: 7 is no pattern; write it as text"),
+    ({"knob": LIVE | {"endpoint": "gateway"}}, "spec.concurrency.knob: endpoint stands for the whole knob; leave out"),
+    ({"knob": {"endpoint": "http://a/b"}}, "spec.concurrency.knob.endpoint: 'http://a/b': "),
+    ({"knob": {"endpoint": "gateway"}, "tune": "Learn"}, "tune Learn needs objects, and knob is an endpoint"),
 ]
 
 
