@@ -14,7 +14,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import numpy as np
-from soaking import Soak, soaked
+from soaking import HOUR_S, Soak, soaked
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/benchmarks/soak.md"
@@ -23,6 +23,9 @@ WINDOWS_S = (120, 300, 1800)
 """`scaleDown.stabilizationWindowSeconds`; the first is the default."""
 SEEDS = range(3)
 SHORT_H, YOUNG_H = 12, 6
+SHAPE_H = {"steady": 12, "diurnal": 24, "crowd": 12}
+SHAPE_SEEDS = range(2)
+REGRET = {"without": False, "with": True}
 HEAD = """\
 # Soak
 
@@ -40,7 +43,13 @@ def cells() -> dict[str, dict[str, Any]]:
         for window in WINDOWS_S
         for seed in SEEDS
     }
-    return short | {"week": {"hours": 7 * 24}, "traced": {"hours": 24, "traced": True}}
+    shapes = {
+        f"{shape}-{name}-{seed}": {"hours": hours, "shape": shape, "regret": regret, "seed": seed}
+        for seed in SHAPE_SEEDS
+        for shape, hours in SHAPE_H.items()
+        for name, regret in REGRET.items()
+    }
+    return shapes | short | {"week": {"hours": 7 * 24}, "traced": {"hours": 24, "traced": True}}
 
 
 def run(names: list[str]) -> None:
@@ -60,6 +69,8 @@ def told(soak: Soak) -> dict[str, Any]:
         "turned_at_s": [round(at) for at in soak.turns()],
         "most_turns": soak.most_turns(),
         "events": soak.events,
+        "carried": soak.carried / soak.asked,
+        "replica_hours": soak.replica_s / HOUR_S,
     }
 
 

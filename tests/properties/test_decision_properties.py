@@ -285,7 +285,7 @@ def test_risk_falls_with_replicas_and_the_choice_is_the_smallest_accepted(seen: 
     if proposal.replicas < seen.pool.max_replicas:
         assert chosen <= seen.objective.max_violation_probability + 1e-9
     fewer = proposal.risk_at(proposal.replicas - 1)
-    if fewer is not None and proposal.binding not in {"minReplicas", "maxReplicas"}:
+    if fewer is not None and proposal.binding not in {"minReplicas", "maxReplicas", "idle time"}:
         recent = seen.history.values[np.isfinite(seen.history.values).all(axis=1)][-2:]
         floor = seen.service.work.of(recent).mean() if len(recent) else 0.0
         needed_now = floor > seen.service.capacity.total(proposal.replicas - 1)
