@@ -48,7 +48,8 @@ class Life:
     replicas: int
     world: World = field(default_factory=world)
     engines: dict[str, Engine] = field(default_factory=dict)
-    """All that ever were, as a Prometheus remembers them."""
+    """All that ever were, as a Prometheus remembers them; a long run forgets those that are long gone."""
+    born: int = 0
     rates: list[tuple[float, float]] = field(default_factory=list)
     """(time, true requests/s) of every scrape interval."""
     unscraped: list[float] = field(default_factory=list)
@@ -126,7 +127,8 @@ class Life:
         for name in sorted(self.there)[self.desired :]:
             self.engines[name].gone = True
         for _ in range(self.desired - len(self.there)):
-            name = f"llama-{len(self.engines):04d}"
+            name = f"llama-{self.born:04d}"
+            self.born += 1
             self.engines[name] = Engine(name, self.now if at_once else self.now + START_S)
 
     async def _pods(self, namespace: str, selector: str) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from foretide.operator.events import Events
 from foretide.operator.finish import Finisher
 from foretide.operator.look import Looker
 from foretide.operator.loop import Loop, Parts
+from foretide.operator.pace import Pace
 from foretide.operator.reading import Reading
 from foretide.operator.registry import Registry
 from foretide.operator.resource import Resource
@@ -83,10 +84,12 @@ class World:
 
     def begin_a_life(self) -> None:
         """A new process on the same world."""
+        self.pace = Pace(self.settings.writes_per_s, now=self.clock.monotonic)
         looker, reading = Looker(self.cluster, self.registry), Reading(self.settings, {"default": self.metrics})
         finisher = Finisher(
             cluster=self.cluster,
-            events=Events(self.cluster, identity="test"),
+            events=Events(self.cluster, identity="test", emitting=self.pace.spend),
+            pace=self.pace,
             journal=self.journal,
             telemetry=(telemetry := Telemetry(version="test")),
             leads=lambda: self.leads,
@@ -95,6 +98,7 @@ class World:
             warmth=Warmth(self.cluster, self.engines) if self.engines is not None else None,
         )
         self.telemetry = telemetry
+        self.finisher = finisher
         self.loop = Loop(
             Parts(
                 settings=self.settings,
@@ -141,5 +145,10 @@ class World:
 
 def world(**changes: Any) -> World:
     source = SourceSettings("default", "http://prometheus:9090")
-    usual: dict[str, Any] = {"backfill_s": 1200.0, "cold_start_sigma": 0.01, "cold_start_median_s": 60.0}
+    usual: dict[str, Any] = {
+        "backfill_s": 1200.0,
+        "cold_start_sigma": 0.01,
+        "writes_per_s": 1e6,
+        "cold_start_median_s": 60.0,
+    }
     return World(Settings({"default": source}, "test", cache=Path("/nowhere"), **usual | changes))

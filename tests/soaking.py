@@ -9,13 +9,15 @@ import gc
 import os
 import sys
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from math import cos, exp, pi
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from living import Life
+from living import PER_REPLICA, Life
 from shell import world
 from twins import resource
 
@@ -27,6 +29,15 @@ FLAP_S = 1800.0
 """At most one change of direction within this time."""
 BASE = 45.0
 """Requests/s in the mean, for replicas of ten each."""
+DAY_S, CROWD_S = 86400.0, 4 * HOUR_S
+SHAPES: dict[str, Callable[[float], float]] = {
+    "steady": lambda _: 1.0,
+    "diurnal": lambda at: 1.0 - 0.6 * cos(2 * pi * at / DAY_S),
+    "crowd": lambda at: 1.0 + (4.0 * exp(-(at % CROWD_S) / 600.0) if at >= CROWD_S else 0.0),
+}
+"""Demand over BASE at each second: a crowd comes every four hours, within a minute, and is gone after some thirty."""
+NO_REGRET_S = 1.0
+"""A season for the loop, not for its forecaster: of it, no lowering is ever regretted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +63,22 @@ class Soak:
     noise: float = 0.2
     seed: int = 0
     window_s: int = 120
+    shape: str = "steady"
+    regret: bool = True
     traced: bool = False
     """Whether memory is counted, which takes time."""
     hours: list[Hour] = field(default_factory=list)
     writes: list[tuple[float, int]] = field(default_factory=list)
     """(virtual second, count)."""
     events: dict[str, int] = field(default_factory=dict)
+    asked: float = 0.0
+    """Requests, and those of them that came while the ready replicas carried all that came."""
+    carried: float = 0.0
+    replica_s: float = 0.0
 
     async def run(self, hours: int) -> None:
-        life = Life(rate=BASE, replicas=6, world=world(first_life_s=600.0))
+        season_s = DAY_S if self.regret else NO_REGRET_S
+        life = Life(rate=BASE * SHAPES[self.shape](0.0), replicas=6, world=world(first_life_s=600.0, season_s=season_s))
         _as_shipped(life, self.window_s)
         rng, began = np.random.default_rng(self.seed), life.now
         if self.traced:
@@ -74,13 +92,20 @@ class Soak:
 
     async def _hour(self, life: Life, rng: np.random.Generator, began: float) -> None:
         for _ in range(int(HOUR_S / PLAN_S)):
-            life.rate = BASE * (1.0 + rng.uniform(-self.noise, self.noise))
+            life.rate = BASE * SHAPES[self.shape](life.now - began) * (1.0 + rng.uniform(-self.noise, self.noise))
             for _ in range(int(PLAN_S / RELIEF_S) - 1):
-                life.pass_time(RELIEF_S)
+                self._pass(life)
                 await life.world.loop.relief_pass()
-            life.pass_time(RELIEF_S)
+            self._pass(life)
             await life.world.loop.plan_pass()
             self._take(life, began)
+
+    def _pass(self, life: Life) -> None:
+        life.pass_time(RELIEF_S)
+        ready = sum(engine.ready_at <= life.now - RELIEF_S for engine in life.there.values())
+        self.asked += life.rate * RELIEF_S
+        self.carried += life.rate * RELIEF_S * (life.rate <= ready * PER_REPLICA)
+        self.replica_s += len(life.there) * RELIEF_S
 
     def _take(self, life: Life, began: float) -> None:
         """Moves what the twins noted over here, and lets them forget."""
@@ -115,7 +140,7 @@ def _as_shipped(life: Life, window_s: int) -> None:
     body = resource(behavior={"scaleDown": {"stabilizationWindowSeconds": window_s}})
     life.world.registry.see(body | {"metadata": body["metadata"] | {"generation": 2}})
     targets = life.world.loop._parts.targets
-    targets._new_forecaster = lambda _: Ladder(season_s=life.world.settings.season_s)
+    targets._new_forecaster = lambda _: Ladder(season_s=DAY_S)
 
 
 def _measured(hour: int, life: Life) -> Hour:

@@ -87,4 +87,8 @@ def test_the_dashboard_shows_metrics_that_the_operator_has_and_all_that_matter()
     }
     assert shown <= metric_names()
     assert {"foretide_replicas", "foretide_violation_probability_ratio", "foretide_blind_targets"} <= shown
+    assert {"foretide_forecast_skill_ratio", "foretide_forecast_crps_ratio"} <= shown
+    assert {name for name in metric_names() if name.startswith("foretide_scorecard_")} - shown == {
+        "foretide_scorecard_judged_hours"
+    }
     assert len({panel["id"] for panel in panels}) == len(panels)

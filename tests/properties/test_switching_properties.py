@@ -9,12 +9,13 @@ from itertools import pairwise
 
 import numpy as np
 from given import NOW, evidence, forecast, history, pool
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foretide.policies.decide import plan
 from foretide.policies.flow import Behavior, ColdStart, Memory, ScalingPolicy, ScalingRules
 from foretide.policies.memory import remember_scale
+from foretide.policies.regret import slack
 
 STEP_S, START_S, PER_REPLICA = 60.0, 180.0, 10.0
 AT_ONCE = (ScalingPolicy("Pods", 1000, 1.0),)
@@ -82,3 +83,44 @@ def test_the_optimum_is_that_of_trying_everything() -> None:
         needed = rng.integers(1, 4, size=5).tolist()
         tried = [rest for rest in np.ndindex(*(4,) * 4) if all(np.array(rest) >= needed[1:])]
         assert optimum(needed) == min(cost([needed[0], *rest]) for rest in tried)
+
+
+def turned(needed: list[int]) -> list[float]:
+    """When the counts that are run, one plan a minute by the default behavior, change their direction."""
+    memory, desired, moves = Memory(watching_since=-1e6), needed[0], list[tuple[float, int]]()
+    for step, count in enumerate(needed):
+        now, rate = NOW + STEP_S * step, PER_REPLICA * count - 1.0
+        decision = plan(
+            evidence(
+                now=now,
+                pool=pool(desired),
+                history=history(*[rate] * 20, now=now),
+                forecast=forecast(*[rate] * 50, now=now),
+                memory=memory,
+            )
+        )
+        memory = decision.memory
+        if decision.desired != desired:
+            moves.append((now, decision.desired - desired))
+            memory = remember_scale(memory, at=now, before=desired, after=decision.desired)
+        assert decision.desired >= count, "whatever is regretted, what is needed is there"
+        desired = decision.desired
+    return [at for (_, one), (at, other) in pairwise(moves) if (one > 0) != (other > 0)]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 40), st.data())
+def test_noise_within_the_slack_turns_a_count_up_down_and_up_at_most(least: int, data: st.DataObject) -> None:
+    """Within any half hour, whatever the order in which counts of that band are asked for."""
+    noise = st.lists(st.integers(least, least + slack(least)), min_size=30, max_size=120)
+    turns = turned(data.draw(noise))
+    regret_s = evidence().rhythm.regret_s
+    assert all(sum(at <= one < at + regret_s for one in turns) <= 3 for at in turns)
+
+
+def test_noise_that_is_drawn_anew_each_minute_turns_a_count_down_and_up_in_an_hour() -> None:
+    regret_s = evidence().rhythm.regret_s
+    for seed in range(5):
+        turns = np.array(turned(np.random.default_rng(seed).integers(7, 10, size=240).tolist()))
+        assert len(turns)
+        assert max(int(((turns >= at) & (turns < at + 2 * regret_s)).sum()) for at in turns) <= 2

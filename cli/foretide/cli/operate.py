@@ -44,6 +44,9 @@ def operate(  # noqa: PLR0913 (every option of the command is an argument)
     backfill: Annotated[str, typer.Option(help="How much of the past is read at the start.")] = "24h",
     relist_interval: Annotated[str, typer.Option(help="How often the watch is checked by a list.")] = "60s",
     status_interval: Annotated[str, typer.Option(help="Unchanged verdicts are written at most this often.")] = "60s",
+    writes_per_second: Annotated[
+        float, typer.Option(help="Statuses and events at most; more of them wait. Scale writes never do.")
+    ] = 20.0,
     cold_start: Annotated[str, typer.Option(help="Median time from order to ready, until starts were seen.")] = "120s",
     cold_start_sigma: Annotated[float, typer.Option(help="Sigma of the logarithm of that time.")] = 0.6,
     cache: Annotated[Path, typer.Option(help="Where measured capacities are kept.")] = Path("~/.cache/foretide"),
@@ -87,6 +90,7 @@ def operate(  # noqa: PLR0913 (every option of the command is an argument)
             backfill_s=seconds_of("--backfill", backfill),
             relist_s=seconds_of("--relist-interval", relist_interval),
             status_s=seconds_of("--status-interval", status_interval),
+            writes_per_s=writes_per_second,
             cold_start_median_s=seconds_of("--cold-start", cold_start),
             cold_start_sigma=cold_start_sigma,
             cache=cache,

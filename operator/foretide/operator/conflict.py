@@ -25,6 +25,8 @@ def conflict(resource: Resource, *, rivals: Iterable[Body], others: Iterable[Res
         if _scales(rival, resource.pool.target) and not (by_keda and _is_or_serves(rival, ours)):
             if rival["metadata"]["name"] == ours and not by_keda:
                 return f"ScaledObject {ours} asks us and scales {resource.pool.target}; set `actuation: keda`"
+            if by_keda and rival.get("kind") == SCALED_OBJECT and not ours:
+                return _unasking(rival, resource)
             kind, name = rival.get("kind") or "HorizontalPodAutoscaler", rival["metadata"]["name"]
             return f"{kind} {name} scales {resource.pool.target} too; delete one of the two"
     for other in others:
@@ -35,10 +37,25 @@ def conflict(resource: Resource, *, rivals: Iterable[Body], others: Iterable[Res
 
 def asking(resource: Resource, rivals: Iterable[Body]) -> str:
     """The name of the ScaledObject that scales this target and asks us about it; empty where there is none."""
+    found = asking_object(resource, rivals)
+    return str(found["metadata"]["name"]) if found is not None else ""
+
+
+def asking_object(resource: Resource, rivals: Iterable[Body]) -> Body | None:
+    """That ScaledObject itself."""
     for rival in rivals:
         if rival.get("kind") == SCALED_OBJECT and _scales(rival, resource.pool.target) and _asks(rival, resource):
-            return str(rival["metadata"]["name"])
-    return ""
+            return rival
+    return None
+
+
+def _unasking(scaled_object: Body, resource: Resource) -> str:
+    """KEDA is to write, and its ScaledObject is there, with other triggers than ours."""
+    name = scaled_object["metadata"]["name"]
+    told = (
+        f"ScaledObject {name} scales {resource.pool.target}, and no external trigger of it asks for {resource.key.name}"
+    )
+    return f"{told}; apply what `foretide keda {resource.key}` prints, or delete one of the two"
 
 
 def _asks(scaled_object: Body, resource: Resource) -> bool:

@@ -6,7 +6,7 @@ What is NOT promised: delivery. An event that cannot be written is dropped; the 
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,9 +62,11 @@ def event_of(subject: Subject, *, at: float, kind: str, reason: str, message: st
 class Events:
     """Tells what happened, rate-limited per resource and reason; actions are always told."""
 
-    def __init__(self, cluster: Cluster, *, identity: str) -> None:
+    def __init__(self, cluster: Cluster, *, identity: str, emitting: Callable[[], None] = lambda: None) -> None:
         self._cluster = cluster
         self._identity = identity
+        self._emitting = emitting
+        """Called before each event."""
         self._told: dict[tuple[str, str, str], float] = {}
         self._alarms: dict[str, tuple[float, int]] = {}
         """By resource: when drift was last told, and how many alarms its forecaster had by then."""
@@ -123,6 +125,7 @@ class Events:
         event = event_of(
             Subject(key, turn.entry.uid), at=turn.at, kind=kind, reason=reason, message=message, by=self._identity
         )
+        self._emitting()
         try:
             await self._cluster.emit(event)
         except ClusterError as error:

@@ -7,7 +7,8 @@ from typing import Any
 
 from foretide.operator.actuate import Outcome, actuate
 from foretide.operator.events import Events
-from foretide.operator.seams import Cluster, ClusterError, Journal
+from foretide.operator.pace import Pace
+from foretide.operator.seams import Cluster, ClusterError, Journal, Key
 from foretide.operator.status import Turn, patch_between, signature, status_of
 from foretide.operator.target import Target
 from foretide.operator.telemetry import Telemetry
@@ -26,7 +27,7 @@ THE_TUNERS = "concurrency"
 class Finisher:
     """Finishes turns. Nothing is written to the cluster while `leads` says no; `decided` is told of every turn."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (each is a place that is told of a turn)
         self,
         *,
         cluster: Cluster,
@@ -35,6 +36,7 @@ class Finisher:
         telemetry: Telemetry,
         leads: Callable[[], bool],
         status_s: float,
+        pace: Pace,
         decided: Callable[[Turn], None] = lambda _: None,
         warmth: Warmth | None = None,
     ) -> None:
@@ -44,6 +46,9 @@ class Finisher:
         self._telemetry = telemetry
         self._leads = leads
         self._status_s = status_s
+        self._pace = pace
+        self._untold: dict[Key, tuple[Turn, Target]] = {}
+        """What waits for its turn to be told, in that order; of each resource only the newest."""
         self._decided = decided
         self._warmth = warmth
 
@@ -63,6 +68,25 @@ class Finisher:
             # What is published is then another's word, which we take over with the lead.
             target.status = turn.entry.status or target.status
         return turn
+
+    async def catch_up(self) -> None:
+        """Tells what had to wait, as fast as the pace allows; of targets that are in a turn, that turn tells."""
+        while self._leads() and self._pace.free():
+            key = next((key for key, (_, target) in self._untold.items() if not target.busy), None)
+            if key is None:
+                break
+            turn, target = self._untold.pop(key)
+            await self._tell(turn, target)
+        self._telemetry.untold.set(len(self._untold))
+
+    @property
+    def waiting(self) -> int:
+        """Resources whose news waits."""
+        return len(self._untold)
+
+    def forget(self, key: Key) -> None:
+        """A resource that is gone is told nothing."""
+        self._untold.pop(key, None)
 
     async def _carry_out(self, turn: Turn, target: Target) -> Turn:
         evidence, decision, resource = turn.evidence, turn.decision, turn.entry.resource
@@ -88,12 +112,19 @@ class Finisher:
     async def _tell(self, turn: Turn, target: Target) -> None:
         status = status_of(turn, before=target.status)
         news = signature(status) != signature(target.status)
+        due = news or turn.at - target.status_at >= self._status_s
+        if due and not _has_acted(turn) and not self._pace.free():
+            self._untold[turn.entry.key] = turn, target
+            self._telemetry.untold.set(len(self._untold))
+            return
+        self._untold.pop(turn.entry.key, None)
         await self._events.tell(turn, status)
-        if not news and turn.at - target.status_at < self._status_s:
+        if not due:
             return
         patch = patch_between(_ours(target.status), status)
         if not patch:
             return
+        self._pace.spend()
         try:
             await self._cluster.write_status(turn.entry.key, patch)
         except ClusterError as error:
@@ -102,6 +133,10 @@ class Finisher:
             return
         self._telemetry.status_writes.labels("done").inc()
         target.status, target.status_at = status, turn.at
+
+
+def _has_acted(turn: Turn) -> bool:
+    return turn.actuation is not None and turn.actuation.outcome is Outcome.DONE
 
 
 def _ours(status: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 import logging
 from dataclasses import dataclass
 
-from foretide.operator.conflict import asking, conflict
+from foretide.operator.conflict import asking_object, conflict
+from foretide.operator.keda.carried import Uncarried, uncarried
 from foretide.operator.pods import Replica, counts, replicas
 from foretide.operator.registry import Registry
 from foretide.operator.resource import Resource
@@ -23,6 +24,8 @@ class Look:
     conflict: str
     asking: str = ""
     """The ScaledObject that asks us about this target."""
+    uncarried: Uncarried | None = None
+    """Why KEDA, which asks, does not follow."""
     held: Held = Held.NOT
     """Given, the conflict is one with whoever writes the replicas, not with another autoscaler."""
 
@@ -81,7 +84,14 @@ class Looker:
         except ClusterError as error:
             return unresolved(resource, error)
         foreign = conflict(resource, rivals=rivals, others=others)
-        return Look(scale, replicas(found), foreign, asking(resource, rivals))
+        asks = asking_object(resource, rivals)
+        return Look(
+            scale,
+            replicas(found),
+            foreign,
+            str(asks["metadata"]["name"]) if asks is not None else "",
+            uncarried(asks, rivals) if asks is not None else None,
+        )
 
     async def writer(self, resource: Resource) -> str:
         """Who wrote the target's replicas last, by the API server's name; empty where it cannot be known."""

@@ -75,6 +75,7 @@ class Loop:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._plans())
             tasks.create_task(self._reliefs())
+            tasks.create_task(self._catches_up())
 
     async def plan_pass(self, keys: Collection[Key] | None = None) -> Sequence[Turn]:
         """Plans all targets, or those of `keys`, and returns what came of it."""
@@ -126,6 +127,13 @@ class Loop:
         while True:
             await self._clock.sleep(self._parts.settings.relief_s)
             await self._survived("relief", self.relief_pass())
+
+    async def _catches_up(self) -> None:
+        """Beside the plan, which waits for no status."""
+        while True:
+            await self._clock.sleep(TICK_S)
+            if self._parts.finisher.waiting:
+                await self._survived("catch-up", self._parts.finisher.catch_up())
 
     async def _survived(self, name: str, work: Coroutine[object, object, object]) -> None:
         """A pass that fails as a whole is logged; the next one is the retry, and the watchdog sees the age."""
@@ -187,6 +195,7 @@ class Loop:
         present = {entry.key for entry in self._parts.registry.entries()}
         for key in self._parts.targets.keep_only(present):
             self._parts.telemetry.forget(key)
+            self._parts.finisher.forget(key)
 
     def _notice_a_jump(self, now: float) -> None:
         offset = now - self._clock.monotonic()

@@ -131,7 +131,7 @@ def _one(item: Any) -> Series:
     try:
         at = np.array([float(stamp) for stamp, _ in samples])
         values = np.array([_number(value) for _, value in samples])
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         raise BadAnswer('a sample is not a [time, "number"] pair') from None
     return Series(labels, frozen(at), frozen(values))
 

@@ -30,6 +30,7 @@ from foretide.operator.leader import Leader
 from foretide.operator.look import Looker
 from foretide.operator.loop import Loop, Parts
 from foretide.operator.networks import Networks
+from foretide.operator.pace import Pace
 from foretide.operator.process import answering, crd_hint, opened_sources
 from foretide.operator.reading import Reading
 from foretide.operator.registry import Registry
@@ -76,6 +77,7 @@ class Operator:
         self._credentials = credentials
         self._cluster = cluster
         self._clock = SystemClock()
+        self._pace = Pace(settings.writes_per_s, now=self._clock.monotonic)
         self._registry = Registry()
         self._networks = Networks(settings.forecast) if settings.forecast.on else None
         self._telemetry = Telemetry(version=version("foretide"))
@@ -138,7 +140,8 @@ class Operator:
             turner=Turner(settings=settings, looker=looker, reading=reading, services=services, ahead=self._ahead()),
             finisher=Finisher(
                 cluster=self._cluster,
-                events=Events(self._cluster, identity=settings.identity),
+                events=Events(self._cluster, identity=settings.identity, emitting=self._pace.spend),
+                pace=self._pace,
                 journal=FileJournal(settings.journal) if settings.journal else None,
                 telemetry=self._telemetry,
                 leads=self._leader.leads,

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from foretide.policies.flow import Rhythm
+from foretide.policies.regret import regret_time
 
 MAX_BODY_LIMIT = 8 * 2**20
 
@@ -127,6 +128,8 @@ class Settings:
     relist_s: float = 60.0
     status_s: float = 60.0
     """At most one unchanged status write per resource in this time."""
+    writes_per_s: float = 20.0
+    """Statuses and events; what would be more waits. Scale writes never do."""
     cold_start_median_s: float = 120.0
     cold_start_sigma: float = 0.6
     season_s: float = 86400.0
@@ -148,6 +151,8 @@ class Settings:
         for name in ("plan_s", "relief_s", "step_s", "relist_s", "status_s", "cold_start_median_s", "cold_start_sigma"):
             _positive(name.removesuffix("_s").replace("_", " "), getattr(self, name))
         _address(self.engine_address)
+        if not 0 < self.writes_per_s < float("inf"):
+            raise BadSettings(f"writes per second: {self.writes_per_s}: must be a positive number")
         if self.relief_s > self.plan_s:
             raise BadSettings(f"relief interval {self.relief_s:g} s is above plan interval {self.plan_s:g} s")
         if self.keda.stale_s <= self.plan_s:
@@ -159,7 +164,7 @@ class Settings:
 
     @property
     def rhythm(self) -> Rhythm:
-        return Rhythm(plan_s=self.plan_s, first_life_s=self.first_life_s)
+        return Rhythm(plan_s=self.plan_s, first_life_s=self.first_life_s, regret_s=regret_time(self.season_s))
 
 
 def _address(template: str) -> None:

@@ -20,6 +20,8 @@ from foretide.operator.seams import Scrape, Series
 from foretide.policies.demand import EngineSamples
 from foretide.policies.flow import Backlog, DemandHistory, Floats, Trust, frozen
 
+REPLICAS = frozenset({"prometheus_replica", "__replica__"})
+"""Labels by which replicas of one Prometheus tell themselves apart: what they all report happened once."""
 Parts = dict[str, dict[float, float]]
 """Of one pod: our word -> value by time."""
 Meanings = Mapping[str, tuple[tuple[str, int, Metric], ...]]
@@ -100,7 +102,7 @@ def pod_series(scrape: Scrape, *, needed: Collection[str] = NEEDED, preset: Pres
     sums: dict[tuple[str, str], Parts] = defaultdict(dict)
     for word, group in _by_word(scrape.series, preset).items():
         for pod, parts in group.items():
-            sums[pod][word] = _summed(parts, preset.copies)
+            sums[pod][word] = _summed(parts, REPLICAS.union(preset.copies))
     if preset.appears_with_use:
         _count_from_nought(sums.values())
     lacking = {

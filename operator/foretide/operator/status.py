@@ -12,6 +12,7 @@ import numpy as np
 
 from foretide.operator.actuate import Actuation, Marks, Outcome
 from foretide.operator.approvals import pending_told
+from foretide.operator.keda.carried import Uncarried
 from foretide.operator.look import Look, Unresolved
 from foretide.operator.naps import Trouble
 from foretide.operator.registry import Entry
@@ -254,8 +255,8 @@ def _able(turn: Turn) -> Condition | None:
         return None
     if turn.actuation is not None and turn.actuation.outcome in (Outcome.FAILED, Outcome.REFUSED):
         return Condition("AbleToScale", False, "WriteFailed", turn.actuation.message)
-    if turn.evidence.mode.acts and (told := _unasked(turn)):
-        return Condition("AbleToScale", False, "NoScaledObject", told)
+    if turn.evidence.mode.acts and (missing := _unfollowed(turn)):
+        return Condition("AbleToScale", False, missing.reason, missing.message)
     stuck = turn.evidence.pool.unschedulable
     if stuck:
         return Condition("AbleToScale", True, "Unschedulable", f"{stuck} pods find no node with room")
@@ -272,13 +273,16 @@ def _tiers_condition(turn: Turn) -> Condition | None:
     return Condition("TiersAvailable", True, "Available", ", ".join(one.name for one in resource.warm.tiers))
 
 
-def _unasked(turn: Turn) -> str:
-    """Under `actuation: keda`, that nobody asks; else empty."""
+def _unfollowed(turn: Turn) -> Uncarried | None:
+    """Under `actuation: keda`, that nobody asks, or that who asks does not follow; else None."""
     resource, found = turn.entry.resource, turn.found
-    if resource is None or resource.actuation != BY_KEDA or not isinstance(found, Look) or found.asking:
-        return ""
+    if resource is None or resource.actuation != BY_KEDA or not isinstance(found, Look):
+        return None
+    if found.asking:
+        return found.uncarried
     fix = f"apply what `foretide keda {turn.entry.key}` prints"
-    return f"actuation is keda, and no ScaledObject of {resource.pool.target} asks for {turn.entry.key.name}; {fix}"
+    told = f"actuation is keda, and no ScaledObject of {resource.pool.target} asks for {turn.entry.key.name}; {fix}"
+    return Uncarried("NoScaledObject", told)
 
 
 def _pool(evidence: Evidence, decision: Decision, actuation: Actuation | None) -> dict[str, Any]:

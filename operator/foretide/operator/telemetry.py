@@ -57,6 +57,7 @@ class Telemetry:
         self.writes = counter("scale_write_total", "Writes to /scale", ["result"])
         self.keda_answers = counter("keda_answer_total", "Answers to KEDA: ok, or a gRPC status", ["code"])
         self.status_writes = counter("status_write_total", "Writes of a status", ["result"])
+        self.untold = gauge("status_waiting", "Statuses that wait for the limit of writes per second")
         self.is_leader = gauge("lease_is_leader", "1 while this process leads")
         self.age = gauge("age_seconds", "Age of the last sign of life", ["of"])
         info = gauge("build_info", "Always 1", ["version"])

@@ -25,6 +25,7 @@ from foretide.policies.flow import (
 from foretide.policies.guardrails import PLAN, blindness, only_recommend
 from foretide.policies.memory import remember_recommendation
 from foretide.policies.propose import propose
+from foretide.policies.regret import REMEMBERED
 from foretide.policies.relief import relief_count
 from foretide.policies.warm.ladder import READY
 from foretide.policies.warm.nap import tier_of, wakes
@@ -38,7 +39,11 @@ def plan(evidence: Evidence) -> Decision:
     if proposal is None:
         return _without_forecast(evidence)
     memory = remember_recommendation(
-        evidence.memory, at=evidence.now, replicas=proposal.replicas, behavior=evidence.behavior
+        evidence.memory,
+        at=evidence.now,
+        replicas=proposal.replicas,
+        behavior=evidence.behavior,
+        events_s=REMEMBERED * evidence.rhythm.regret_s,
     )
     verdict = _ordered(evidence, _towards(evidence, proposal), proposal.reason)
     decided = _decided(replace(evidence, memory=memory), verdict, proposal, memory)

@@ -226,6 +226,8 @@ class Rhythm:
     """After a start nothing is lowered before demand was watched for this long."""
     coverage: float = 0.9
     """Share of that window which must be measured before anything is lowered."""
+    regret_s: float = 1800.0
+    """A lowering that is taken back within this time makes the next one wait twice as long (regret.py); 0: never."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,8 +10,10 @@ from dataclasses import replace
 
 from foretide.policies.behavior import apply_behavior
 from foretide.policies.flow import Act, Evidence, Guardrail, Hold, Mode, Reason, ReasonCode, Trust, Verdict
+from foretide.policies.regret import kept_count
 
 NEEDS_NO_FORECAST = (ReasonCode.BACKLOG, ReasonCode.WITHIN_BOUNDS)
+NEEDS_NO_REGRET = (ReasonCode.IDLE, ReasonCode.WITHIN_BOUNDS)
 
 
 def hold_if_paused(evidence: Evidence, verdict: Verdict) -> Verdict:
@@ -112,6 +114,17 @@ def respect_behavior(evidence: Evidence, verdict: Verdict) -> Verdict:
     return shrink(evidence, verdict, allowed, Reason(code, _slowed(evidence, order.after, allowed, code)))
 
 
+def never_lower_what_came_back(evidence: Evidence, verdict: Verdict) -> Verdict:
+    """A count that was given up and taken back is not given up again at once. Nor is it asked of limits or idleness."""
+    if not isinstance(verdict, Act) or not is_lowering(verdict) or verdict.reasons[0].code in NEEDS_NO_REGRET:
+        return verdict
+    kept, why = kept_count(evidence)
+    allowed = min(verdict.order.before, max(verdict.order.after, kept))
+    if allowed == verdict.order.after:
+        return verdict
+    return shrink(evidence, verdict, allowed, Reason(ReasonCode.STABILIZING, why))
+
+
 def only_raise(evidence: Evidence, verdict: Verdict) -> Verdict:
     """In mode RaiseOnly what is too much stays, until its owner takes it away."""
     if evidence.mode is not Mode.RAISE_ONLY or not isinstance(verdict, Act) or not is_lowering(verdict):
@@ -139,6 +152,7 @@ PLAN: tuple[Guardrail, ...] = (
     never_raise_without_room,
     respect_limits,
     respect_behavior,
+    never_lower_what_came_back,
     only_raise,
 )
 """Applied in this order to every plan and to every fast pass."""

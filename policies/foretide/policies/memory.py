@@ -12,13 +12,18 @@ def longest_window(behavior: Behavior) -> float:
     return max([direction.stabilization_s for direction in rules] + periods)
 
 
-def remember_recommendation(memory: Memory, *, at: float, replicas: int, behavior: Behavior) -> Memory:
-    since = at - longest_window(behavior)
+def remember_recommendation(
+    memory: Memory, *, at: float, replicas: int, behavior: Behavior, events_s: float = 0.0
+) -> Memory:
+    """The memory with one recommendation more. Scale events are kept for `events_s` seconds at least."""
+    window = longest_window(behavior)
+    since = at - window
     kept = tuple(past for past in memory.recommendations if past.at > since)
+    scaled_since = at - max(window, events_s)
     return replace(
         memory,
         recommendations=(*kept, Recommendation(at, replicas)),
-        events=tuple(event for event in memory.events if event.at > since),
+        events=tuple(event for event in memory.events if event.at > scaled_since),
     )
 
 

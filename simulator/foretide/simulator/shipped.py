@@ -30,6 +30,7 @@ from foretide.policies.flow import (
 from foretide.policies.memory import remember_scale
 from foretide.policies.overflow import SCREENS, screened, usual
 from foretide.policies.overflow import learned as learned_lengths
+from foretide.policies.regret import regret_time
 from foretide.policies.speed import Speed, at_speed, learned_speed, log_factor
 from foretide.policies.turn import Sight, TargetSpec, plan_turn, relief_turn
 from foretide.simulator.autoscaler import Choice, View
@@ -79,7 +80,7 @@ class Shipped:
         self._memory: Memory | None = None
         self._next_plan = self._born = float("-inf")
         self._speed, self._gaps = Speed(), TokenGaps()
-        self._rhythm = Rhythm(plan_s=pace.plan_s, first_life_s=pace.first_life_s)
+        self._rhythm = Rhythm(plan_s=pace.plan_s, first_life_s=pace.first_life_s, regret_s=regret_time(pace.season_s))
 
     @property
     def name(self) -> str:

@@ -110,6 +110,7 @@ async def test_a_source_whose_clock_is_off_is_trusted_in_part(offset: int | None
         matrix({"metric": {}, "values": None}),
         matrix({"metric": {}, "values": [[1, 2]]}),
         matrix({"metric": {}, "values": [["x", "1"]]}),
+        matrix({"metric": {}, "values": [[10**400, "1"]]}),
         matrix({"metric": {}, "values": [[1, "much"]]}),
         matrix({"metric": {}, "values": [[1]]}),
         matrix({"metric": {}, "histograms": []}),

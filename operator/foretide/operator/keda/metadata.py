@@ -8,6 +8,8 @@ from foretide.operator.seams import Key
 
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 AUTOSCALER, POOL = "autoscaler", "pool"
+METRIC = "desired-replicas"
+"""The one metric that KEDA is given."""
 SHOWN = 80
 
 

@@ -22,11 +22,10 @@ from foretide.operator.keda.externalscaler_pb2 import (
     MetricValue,
     ScaledObjectRef,
 )
-from foretide.operator.keda.metadata import Asked, BadMetadata, asked
+from foretide.operator.keda.metadata import METRIC, Asked, BadMetadata, asked
 
 logger = logging.getLogger(__name__)
 SERVICE = "externalscaler.ExternalScaler"
-METRIC = "desired-replicas"
 PER_REPLICA = 1
 CODES = {
     Why.NOT_LEADING: grpc.StatusCode.UNAVAILABLE,

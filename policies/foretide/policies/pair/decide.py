@@ -17,6 +17,7 @@ from foretide.policies.memory import remember_recommendation
 from foretide.policies.pair.order import next_counts, together
 from foretide.policies.pair.propose import now_of, propose_pair
 from foretide.policies.pair.setting import Counts, PairDecision, PairEvidence, PairProposal
+from foretide.policies.regret import REMEMBERED
 
 Propose = Callable[[PairEvidence], PairProposal | None]
 
@@ -92,7 +93,13 @@ def _remembered(evidence: PairEvidence, counts: Counts) -> PairEvidence:
 
 
 def _with(evidence: Evidence, replicas: int) -> Evidence:
-    memory = remember_recommendation(evidence.memory, at=evidence.now, replicas=replicas, behavior=evidence.behavior)
+    memory = remember_recommendation(
+        evidence.memory,
+        at=evidence.now,
+        replicas=replicas,
+        behavior=evidence.behavior,
+        events_s=REMEMBERED * evidence.rhythm.regret_s,
+    )
     return replace(evidence, memory=memory)
 
 

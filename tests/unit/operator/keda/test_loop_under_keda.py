@@ -88,3 +88,29 @@ async def test_the_pods_that_may_go_are_marked_before_keda_lowers() -> None:
     await found.live(30)
     assert found.cluster.writes == []
     assert found.cluster.annotations
+
+
+async def test_an_hpa_that_lost_our_metric_is_told_with_the_fix() -> None:
+    found = under_keda()
+    (asks,) = found.cluster.other_scalers
+    owner = [{"kind": "ScaledObject", "name": asks["metadata"]["name"]}]
+    made = {"metadata": {"name": "keda-hpa-llama", "ownerReferences": owner}, "spec": {"metrics": []}}
+    made["spec"] |= {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llama"}}
+    found.cluster.other_scalers.append(made)
+    await found.plan()
+    able = found.condition("AbleToScale")
+    assert (able["status"], able["reason"]) == ("False", "MetricMissing")
+    assert "keda-hpa-llama has no metric desired-replicas" in able["message"]
+    assert found.condition("Conflict")["status"] == "False"
+    assert found.condition("Ready")["reason"] == "MetricMissing"
+
+
+async def test_a_scaled_object_whose_trigger_was_replaced_is_a_conflict_with_the_fix() -> None:
+    found = under_keda()
+    (asks,) = found.cluster.other_scalers
+    asks["spec"]["triggers"] = [{"type": "prometheus", "metadata": {"query": "up"}}]
+    await found.plan()
+    conflict = found.condition("Conflict")
+    assert conflict["status"] == "True"
+    assert "no external trigger of it asks for llama" in conflict["message"]
+    assert "foretide keda prod/llama" in conflict["message"]
