@@ -17,9 +17,13 @@ from forecast_kept import kept
 from forecast_page import ASKED, LONG
 
 from foretide.forecaster.evaluate.summary import summary
+from foretide.forecaster.network import shipped
+from foretide.forecaster.network.card import read_card
+from foretide.forecaster.network.schema import HEADS
 
 PAGES = Path(__file__).parents[1] / "docs/benchmarks"
 PAGE, SHOCK = PAGES / "forecast-targets.md", PAGES / "forecast-targets/shock.json"
+SHIPPED = Path(str(shipped.__path__[0]))
 YOUNG = ("young-10min", "young-2h", "young-1d")
 RIVALS = ("deepar", "patchtst", "nhits")
 Cells = Sequence[Mapping[str, Any]]
@@ -148,7 +152,9 @@ def ablation_row() -> list[str]:
         if len(cells) == 4 and "(" in cells[1]
     ]
     asked = "what each part earns, with intervals; what earns nothing ships switched off"
-    return [asked, f"CRPS of the network with {'; '.join(told)}", "met", "[ablation](forecast-ablation.md)"]
+    on = [head for head in HEADS if read_card(SHIPPED, head).config["attention"]]
+    state = f"**missed**: attention is on in the pre-trained {' and '.join(on)}" if on else "met"
+    return [asked, f"CRPS of the network with {'; '.join(told)}", state, "[ablation](forecast-ablation.md)"]
 
 
 def closed_loop_row() -> list[str]:
