@@ -198,8 +198,8 @@ def trained_rows(folder: Path, session: Session) -> tuple[list[str], bool]:
     rows = [
         f"| fine-tuning on {TUNED_DAYS} days by the minute, of the processor | {processor:.0f} s | {TUNED_S:.0f} s |",
         f"| the same by the clock | {clock:.0f} s | |",
-        f"| its peak | {peak:.0f} MB | {TUNED_MB:.0f} MB |",
-        f"| its score on the newest fifth, not trained on, before and after (smaller is better) | {earned} | |",
+        f"| peak of fine-tuning | {peak:.0f} MB | {TUNED_MB:.0f} MB |",
+        f"| its score on the newest fifth, not trained on, before and after (less is better) | {earned} | |",
         f"| weights against graph, largest difference on {WINDOWS:,} windows | {worst:.1e} | {TOLERANCE:.0e} |",
     ]
     return rows, processor > TUNED_S or peak > TUNED_MB or worst > TOLERANCE
@@ -237,7 +237,7 @@ def page(folder: Path, workloads: int) -> tuple[str, bool]:
         f"| the same by the clock | {clock:.1f} s | |",
         f"| {workloads} workloads over HTTP, by the clock | {served:.1f} s | |",
         f"| `foretide forecast serve` before the first | {idle:.0f} MB | |",
-        f"| its peak after them | {peak:.0f} MB | {MEMORY_MB:.0f} MB |",
+        f"| peak of `foretide forecast serve` after them | {peak:.0f} MB | {MEMORY_MB:.0f} MB |",
         f"| this process with the graph | {bare:.0f} MB | |",
         f"| what {workloads} workloads added to it, their histories included | {grown:.0f} MB | |",
         *trained,
