@@ -3,6 +3,7 @@
 NOT promised: that torch is there. `needs_training` says what to install where it is not.
 """
 
+import ctypes
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +24,13 @@ CHECKS = 10
 """How often a run looks at the rows held back, and keeps its state."""
 HELD = 512
 """Windows of them, at most: with more, looking would take longer than learning."""
+
+THREADS = 1
+"""Of torch. So small a network's threads mostly wait for each other, which costs processor time all the same: on a
+busy machine two took five times as much of it as one. It also makes the outcome independent of the number of cores."""
+MMAP_THRESHOLD, LARGE = -3, 2**20
+"""glibc's M_MMAP_THRESHOLD (malloc.h), and from how many bytes on a tensor's memory goes back as soon as it is freed.
+Left alone glibc raises it to 32 MB by itself, and keeps what a step has freed."""
 
 
 def needs_training(packages: Sequence[str] = NEEDED) -> None:
@@ -71,11 +79,15 @@ def trained(
     fields: tuple[str, str] = ("--series", "--from"),
 ) -> "Tuned":
     """`network.tune.tuned`, its refusals told by the options that hold history and start. Raises BadInput."""
+    import torch
+
     from foretide.forecaster.network.card import Refused
     from foretide.forecaster.network.checkpoint import BadState
     from foretide.forecaster.network.export import TooLarge
     from foretide.forecaster.network.tune import TooShort, tuned
 
+    torch.set_num_threads(THREADS)
+    _gives_memory_back()
     try:
         return tuned(workload, schema, settings, start=start, out=out, state=state, report=report)
     except TooShort as error:
@@ -86,3 +98,10 @@ def trained(
         raise BadInput(field="--rate", value=settings.rate, fix=str(error)) from error
     except Refused as error:
         raise BadInput(field=fields[1], value=start, fix=str(error)) from error
+
+
+def _gives_memory_back() -> None:
+    """Where the C library is glibc; elsewhere nothing happens."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(MMAP_THRESHOLD, LARGE)

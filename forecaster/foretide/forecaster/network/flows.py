@@ -68,6 +68,24 @@ class Conditioner(nn.Module):
         raw: Tensor = self.last(turned)
         return raw
 
+    def columns(self, passed: Tensor, context: Tensor) -> Tensor:
+        """Passed values (B, D, K), context (B, C) -> parameters (B, parameters, K), scaled as nflows scales them.
+
+        nflows divides raw widths and heights by a root before its softmax; dividing weights gives the same, once.
+        """
+        first = self.context(context)[..., None]
+        if self.passed is not None:
+            first = first + self.passed.weight @ passed
+        else:
+            first = first.expand(-1, -1, passed.shape[-1])
+        turned = nn.functional.gelu(first)
+        turned = turned + nn.functional.gelu(self.middle.weight @ turned + self.middle.bias[:, None])
+        share = torch.ones(PARAMETERS).to(turned)
+        share[: 2 * BINS] = float(self.hidden_features) ** -0.5
+        scales = share.repeat(len(self.last.bias) // PARAMETERS)[:, None]
+        raw: Tensor = (self.last.weight * scales) @ turned + self.last.bias[:, None] * scales
+        return raw
+
 
 class Couplings(nn.Module):
     """Couplings of nflows over masks (layers of D booleans: which numbers a layer changes)."""
@@ -100,20 +118,18 @@ class Couplings(nn.Module):
         return log_normal(values) + total
 
     def sample(self, noise: Tensor, context: Tensor) -> Tensor:
-        values, around = noise, context[:, None, :]
+        return self.sample_columns(noise.transpose(1, 2), context).transpose(1, 2)
+
+    def sample_columns(self, noise: Tensor, context: Tensor) -> Tensor:
+        """As `sample`, a path per column: noise (B, D, K) -> values (B, D, K)."""
+        values = noise
         for index, layer in reversed(list(enumerate(self.layers))):
-            passed, changed = values[..., layer.identity_features], values[..., layer.transform_features]
-            raw = layer.transform_net(passed, around)
-            raw = raw.reshape(*raw.shape[:-1], changed.shape[-1], PARAMETERS)
-            turned = torch.cat([passed, inverse(changed, _scaled(raw, layer))], dim=-1)
-            values = turned.index_select(-1, getattr(self, f"places_{index}"))
+            passed = values.index_select(1, layer.identity_features)
+            changed = values.index_select(1, layer.transform_features)
+            raw = layer.transform_net.columns(passed, context).unflatten(1, (-1, PARAMETERS))
+            turned = torch.cat([passed, inverse(changed, raw)], dim=1)
+            values = turned.index_select(1, getattr(self, f"places_{index}"))
         return values
-
-
-def _scaled(raw: Tensor, layer: nn.Module) -> Tensor:
-    """Raw parameters as nflows scales them before its softmax."""
-    root = float(layer.transform_net.hidden_features) ** 0.5
-    return torch.cat([raw[..., : 2 * BINS] / root, raw[..., 2 * BINS :]], dim=-1)
 
 
 def _places(mask: list[bool]) -> list[int]:

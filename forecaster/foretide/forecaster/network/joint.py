@@ -81,7 +81,8 @@ class FlowJoint(nn.Module):
         self.register_buffer("cosines", cosines(shape.horizon), persistent=False)
 
     def log_density(self, shapes: Tensor, states: Tensor, context: Tensor) -> Tensor:
-        shapes, slopes = forward(shapes, self._marginals(states))
+        shaped, slopes = forward(shapes.transpose(1, 2), self._marginals(states).transpose(2, 3))
+        shapes = shaped.transpose(1, 2)
         total = slopes.sum(dim=(1, 2))
         if not self.fine:
             return total + self.flow.log_density(shapes.flatten(1), context)
@@ -92,22 +93,22 @@ class FlowJoint(nn.Module):
         return total + self.flow.log_density(parts[:, : self.shape.joined].flatten(1), context)
 
     def sample(self, noise: Tensor, states: Tensor, context: Tensor) -> Tensor:
+        columns = noise.transpose(1, 2)  # a path per column, all the way: see splines
         joined = self.shape.joined * self.shape.targets
-        parts = self.flow.sample(noise[..., :joined], context)
+        parts = self.flow.sample_columns(columns[:, :joined], context).unflatten(1, (-1, self.shape.targets))
         if self.fine:
-            drawn = noise[..., joined:].unflatten(-1, (self.fine, self.shape.targets))
-            woven = drawn + torch.einsum("bnm,bkcm->bkcn", self._threads(context), drawn)
-            fine = woven * torch.exp(self._fine_spread(context))[:, None]
-            parts = torch.cat([parts, fine.flatten(2)], dim=-1)
-        shapes = parts.unflatten(-1, (self.shape.horizon, self.shape.targets))
-        if self.fine:
-            shapes = torch.einsum("ch,bkcn->bkhn", self.cosines, shapes)
-        return inverse(shapes, self._marginals(states)[:, None])
+            drawn = columns[:, joined:].unflatten(1, (self.fine, self.shape.targets))
+            woven = drawn + self._threads(context)[:, None] @ drawn
+            fine = woven * torch.exp(self._fine_spread(context))[..., None]
+            parts = torch.cat([parts, fine], dim=1)
+            parts = (self.cosines.T @ parts.flatten(2)).unflatten(2, (self.shape.targets, -1))
+        raw = self._marginals(states).transpose(1, 2)[..., None]
+        return inverse(parts, raw, shared=True).permute(0, 3, 1, 2)
 
     def _marginals(self, states: Tensor) -> Tensor:
-        """Spline parameters (B, H, N, PARAMETERS)."""
+        """Spline parameters (B, N, H, PARAMETERS)."""
         raw: Tensor = self.marginals(states)
-        return raw.unflatten(-1, (self.shape.horizon, PARAMETERS)).transpose(1, 2)
+        return raw.unflatten(-1, (self.shape.horizon, PARAMETERS))
 
     def _fine_spread(self, context: Tensor) -> Tensor:
         """Log scale of the fine coefficients (B, fine, N)."""

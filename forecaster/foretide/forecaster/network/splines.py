@@ -4,6 +4,9 @@ Source: Durkan et al. 2019, "Neural Spline Flows", section 3.1, identity outside
 boolean masks and checks values as it goes, which no exporter can follow; here every element takes the same path. The
 discriminant is clamped, so that rounding can never make a sample NaN.
 
+Values stand along the last axis, parameters along the one before it: whatever is summed or compared over bins then
+runs over whole rows of values, which is what makes a graph of it quick.
+
 What is NOT promised: gradients through the bin search itself; the bin is taken as given, as nflows does.
 """
 
@@ -31,65 +34,56 @@ def start_as_identity(bias: Tensor) -> None:
 
 
 def forward(values: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
-    """Values (...), raw (..., PARAMETERS), broadcast together -> spline of the values, log of its slope."""
-    xs, ys, slopes = _knots(raw)
+    """Values (..., K), raw (..., PARAMETERS, K) -> spline of the values, log of its slope, (..., K) each."""
     inside = values.clamp(-BOUND, BOUND)
-    left, right, low, high, first, last = _bin(xs, ys, slopes, inside, by_height=False)
-    width = right - left
-    delta = (high - low) / width
+    left, low, width, height, first, last = _bin(inside, raw, by_height=False, shared=False)
+    delta = height / width
     theta = (inside - left) / width
     mixed = theta * (1 - theta)
     bottom = delta + (first + last - 2 * delta) * mixed
-    out = low + (high - low) * (delta * theta**2 + first * mixed) / bottom
+    out = low + height * (delta * theta**2 + first * mixed) / bottom
     slope = delta**2 * (last * theta**2 + 2 * delta * mixed + first * (1 - theta) ** 2)
     beyond = values.abs() > BOUND
     log_slope = torch.log(slope) - 2 * torch.log(bottom)
     return torch.where(beyond, values, out), torch.where(beyond, torch.zeros_like(log_slope), log_slope)
 
 
-def inverse(values: Tensor, raw: Tensor) -> Tensor:
-    """The values that `forward` maps to these."""
-    xs, ys, slopes = _knots(raw)
+def inverse(values: Tensor, raw: Tensor, *, shared: bool = False) -> Tensor:
+    """The values (..., K) that `forward` maps to these. `shared`: raw is (..., PARAMETERS, 1), one spline for all K."""
     inside = values.clamp(-BOUND, BOUND)
-    left, right, low, high, first, last = _bin(xs, ys, slopes, inside, by_height=True)
-    height, above = high - low, inside - low
-    delta = height / (right - left)
+    left, low, width, height, first, last = _bin(inside, raw, by_height=True, shared=shared)
+    above = inside - low
+    delta = height / width
     bend = above * (first + last - 2 * delta)
     a = bend + height * (delta - first)
     b = height * first - bend
     c = -delta * above
     root = 2 * c / (-b - torch.sqrt((b**2 - 4 * a * c).clamp(min=0.0)))
-    out = root.clamp(0.0, 1.0) * (right - left) + left
+    out = root.clamp(0.0, 1.0) * width + left
     return torch.where(values.abs() > BOUND, values, out)
 
 
-def _knots(raw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Places, heights and slopes of the BINS + 1 knots, each (..., BINS + 1)."""
-    ones = torch.ones_like(raw[..., :1])
-    inner = SMALLEST + functional.softplus(raw[..., 2 * BINS :])
-    slopes = torch.cat([ones, inner, ones], dim=-1)
-    return _edges(raw[..., :BINS]), _edges(raw[..., BINS : 2 * BINS]), slopes
+def _bin(values: Tensor, raw: Tensor, *, by_height: bool, shared: bool) -> tuple[Tensor, ...]:
+    """Of the bin that holds each value: left and low edge, width, height, first and last slope, (..., K) each."""
+    sizes = 2 * BOUND * _shares(raw[..., : 2 * BINS, :].unflatten(-2, (2, BINS)))
+    edges = torch.matmul(torch.ones(BINS, BINS).tril(-1).to(sizes), sizes) - BOUND
+    passed = values[..., None, :] >= edges[..., 1 if by_height else 0, 1:, :]
+    steps = functional.pad(passed.to(values.dtype), (0, 0, 1, 0), value=1.0)
+    here = steps - functional.pad(steps[..., 1:, :], (0, 0, 0, 1))
+    slopes = functional.pad(raw[..., 2 * BINS :, :], (0, 0, 1, 1), value=UNIT_SLOPE)
+    slopes = torch.stack([slopes[..., :-1, :], slopes[..., 1:, :]], dim=-3)
+    if shared:
+        table = torch.cat([edges, sizes, _slope(slopes)], dim=-3)[..., 0]
+        return torch.matmul(table, here).unbind(dim=-2)
+    *places, first, last = ((row * here).sum(dim=-2) for part in (edges, sizes, slopes) for row in part.unbind(dim=-3))
+    return *places, _slope(first), _slope(last)
 
 
-def _edges(raw: Tensor) -> Tensor:
-    shares = SMALLEST + (1 - SMALLEST * BINS) * torch.softmax(raw, dim=-1)
-    inner = 2 * BOUND * torch.cumsum(shares, dim=-1)[..., :-1] - BOUND
-    edge = torch.full_like(inner[..., :1], BOUND)
-    return torch.cat([-edge, inner, edge], dim=-1)
+def _shares(raw: Tensor) -> Tensor:
+    """Softmax over the bins, the axis before the last, each share at least SMALLEST."""
+    raised = torch.exp(raw - raw.amax(dim=-2, keepdim=True).detach())
+    return SMALLEST + (1 - SMALLEST * BINS) * raised / raised.sum(dim=-2, keepdim=True)
 
 
-def _bin(xs: Tensor, ys: Tensor, slopes: Tensor, values: Tensor, *, by_height: bool) -> tuple[Tensor, ...]:
-    """Knots on both sides of each value: left, right, low, high, first and last slope.
-
-    Differences of steps instead of a gather: sum over inner knots of (value >= knot) x (next - this).
-    """
-    edges = ys if by_height else xs
-    passed = (values[..., None] >= edges[..., 1:-1]).to(values.dtype)
-    table = torch.stack([xs, ys, slopes], dim=-2)
-    start = table[..., :-1]
-    steps = (start[..., 1:] - start[..., :-1]) * passed[..., None, :]
-    lower = start[..., 0] + steps.sum(dim=-1)
-    end = table[..., 1:]
-    steps = (end[..., 1:] - end[..., :-1]) * passed[..., None, :]
-    upper = end[..., 0] + steps.sum(dim=-1)
-    return lower[..., 0], upper[..., 0], lower[..., 1], upper[..., 1], lower[..., 2], upper[..., 2]
+def _slope(raw: Tensor) -> Tensor:
+    return SMALLEST + functional.softplus(raw)

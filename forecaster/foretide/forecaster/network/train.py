@@ -31,8 +31,8 @@ def silent(step: int, loss: float, score: float) -> None:
     """Reports nothing."""
 
 
-AT_ONCE = 128
-"""Windows that a check answers in one pass; it bounds what the knots of their splines take."""
+AT_ONCE = 32
+"""Windows that a check answers in one pass; it bounds what the bins of their splines take."""
 JITTER = 0.02
 """Scales by which outcomes are jittered: counts and constants have no density (dequantisation)."""
 
@@ -158,7 +158,7 @@ def _checked(network: Network, check: Batch, settings: Settings) -> float:
 def _on(device: torch.device, examples: Examples, *, limit: int | None = None) -> Batch:
     """The examples as tensors on a device; at most `limit` of them, evenly spread."""
     count = len(examples)
-    rows = torch.arange(count) if limit is None or count <= limit else torch.linspace(0, count - 1, limit).long()
+    rows = slice(None) if limit is None or count <= limit else torch.linspace(0, count - 1, limit).long()
     tensors = {name: torch.from_numpy(array)[rows].to(device) for name, array in examples.arrays.items()}
     return {**tensors, "actual": torch.from_numpy(examples.actual)[rows].to(device)}
 

@@ -7,7 +7,8 @@ is not written, and what is written was checked as whoever loads it would.
 What is NOT promised: a better forecast than the ladder's other tiers. The ladder finds that out by scoring.
 """
 
-from dataclasses import dataclass
+import ctypes
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import rmtree
 
@@ -21,6 +22,7 @@ from foretide.forecaster.network.model import Config, Network
 from foretide.forecaster.network.publish import published, staging
 from foretide.forecaster.network.schema import Schema
 from foretide.forecaster.network.train import Report, Settings, fit, score_of, silent
+from foretide.forecaster.past import Indices
 
 HELD_BACK = 0.2
 MOST = 6_000
@@ -63,17 +65,33 @@ def tuned(
 
     Raises TooShort, card.Refused for a start that is not sound, checkpoint.BadState.
     """
-    train, held = _parts(workload, schema, settings.seed)
     network, known = _started(schema, start, settings.seed)
+    found, judged = _learned(network, workload, settings, state, report)
+    if found.step == 0 or found.after >= found.before:
+        return found
+    _give_back()
+    own = Source(name=f"history of {workload.name}"[:200], licence="the owner's", rows=len(workload.values))
+    metrics = {"choice_before": found.before, "choice": found.after, "step": float(found.step)}
+    card = _published(network, out, workload.name, (*known, own), {**metrics, "held_windows": float(judged)})
+    return replace(found, card=card)
+
+
+def _learned(
+    network: Network, workload: Workload, settings: Settings, state: Path | None, report: Report
+) -> tuple[Tuned, int]:
+    """Trains in place; how many windows judged it. The windows are gone before the export, which needs the memory."""
+    train, held = _parts(workload, network.schema, settings)
     before = score_of(rounded(network), held, settings)
     best = fit(network, train, held, settings, folder=state, report=report)
     after = score_of(rounded(network), held, settings)
-    if best.step == 0 or after >= before:
-        return Tuned(before, after, best.step, len(train), None)
-    own = Source(name=f"history of {workload.name}"[:200], licence="the owner's", rows=len(workload.values))
-    metrics = {"choice_before": before, "choice": after, "step": float(best.step), "held_windows": float(len(held))}
-    card = _published(network, out, workload.name, (*known, own), metrics)
-    return Tuned(before, after, best.step, len(train), card)
+    return Tuned(before, after, best.step, len(train), None), len(held)
+
+
+def _give_back() -> None:
+    """Freed memory goes back to the system before the export asks for more of it; only glibc has the call."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _published(network: Network, out: Path, name: str, data: tuple[Source, ...], metrics: dict[str, float]) -> Path:
@@ -98,9 +116,9 @@ def _started(schema: Schema, start: Path | None, seed: int) -> tuple[Network, tu
     return network_of(card.typed_schema(), card.config, weights).to(device), card.data
 
 
-def _parts(workload: Workload, schema: Schema, seed: int) -> tuple[Examples, Examples]:
+def _parts(workload: Workload, schema: Schema, settings: Settings) -> tuple[Examples, Examples]:
     """What is learned from and what is held back. Raises TooShort."""
-    rows, rng = len(workload.values), np.random.default_rng(seed)
+    rows, rng = len(workload.values), np.random.default_rng(settings.seed)
     split = round((1 - HELD_BACK) * rows)
     learned = origins_of(workload.values, schema, first=10, last=split)
     held = origins_of(workload.values, schema, first=split, last=rows)
@@ -109,8 +127,13 @@ def _parts(workload: Workload, schema: Schema, seed: int) -> tuple[Examples, Exa
             f"{rows} rows of {schema.step_s:g} s hold {len(learned)} whole windows to learn from and {len(held)} to "
             f"judge by, {FEWEST} and {FEWEST_HELD} are needed: bring a longer history"
         )
-    spread = learned[np.linspace(0, len(learned) - 1, min(MOST, len(learned))).astype(np.int64)]
+    spread, judging = _spread(learned, MOST), _spread(held, settings.check_windows)
     return (
         examples_of(workload, spread, schema, rng=rng, hardening=HARDER),
-        examples_of(workload, held, schema, rng=rng, hardening=AS_IT_IS),
+        examples_of(workload, judging, schema, rng=rng, hardening=AS_IT_IS),
     )
+
+
+def _spread(origins: Indices, most: int) -> Indices:
+    """At most so many of the origins, evenly spread."""
+    return origins[np.linspace(0, len(origins) - 1, min(most, len(origins))).astype(np.int64)]
