@@ -48,7 +48,7 @@ def shown(*, leads: bool = True, **settings: Any) -> Shown:
         round_age_s=lambda: found.clock.time - one.swept_at,
         plan_s=found.settings.plan_s,
     )
-    known = found.loop._parts.targets.known
+    known = found.targets.known
     window = Window(registry=found.registry, known=known, decisions=decisions, life=life, clock=found.clock)
     one = Shown(found, decisions, window)
     return one
@@ -71,7 +71,7 @@ async def fleet(*, names: tuple[str, ...] = NAMES, origins: int = 1) -> Shown:
 
 
 def _foreseen(found: Shown, key: Key, *, rate: float, seed: int, origins: int) -> None:
-    target = found.world.loop._parts.targets.known(key)
+    target = found.world.targets.known(key)
     assert target is not None
     target.history, target.forecast = demand(rate, seed=seed, now=found.world.clock.now(), origins=origins)
 

@@ -48,7 +48,7 @@ class Finisher:
         """The turn with what became of its order."""
         turn = await self._carry_out(turn, target)
         self._decided(turn)
-        if turn.evidence is not None and turn.decision is not None:
+        if self._journal.keeps and turn.evidence is not None and turn.decision is not None:
             told = {"target": str(turn.entry.key), "outcome": turn.actuation.outcome if turn.actuation else None}
             self._journal.append(encode(turn.evidence, turn.decision) | told)
         self._telemetry.count(turn)

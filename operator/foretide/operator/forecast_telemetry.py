@@ -4,13 +4,14 @@ What is NOT promised: a series where there is nothing to say. Before anything ha
 the gauges of scores and coverage do not exist for the target, and stale ones are dropped.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from prometheus_client import Gauge
 
 from foretide.policies.flow import DemandForecast
 
 _TARGET = ("namespace", "name")
+Series = tuple[Gauge, tuple[str, ...]]
 
 
 class ForecastTelemetry:
@@ -26,37 +27,38 @@ class ForecastTelemetry:
         self._capped = gauge("forecast_capped_values", "Path values that the ceiling cut, last forecast", _TARGET)
         self._fallback = gauge("forecast_fallback", "1 while the forecast is a flagged fallback", _TARGET)
         self._stale = gauge("forecast_staleness_seconds", "Age of the newest measured bin", _TARGET)
-        self._gauges = (
-            self._ratio, self._weight, self._coverage, self._exceeded, self._alarms, self._drifting, self._capped,
-            self._fallback, self._stale,
-        )  # fmt: skip
+        self._told: dict[tuple[str, str], dict[Series, float]] = {}
 
     def count(self, labels: tuple[str, str], forecast: DemandForecast) -> None:
         """Takes in a target's newest forecast; what the last one said and this one does not is dropped."""
-        self.forget(labels)
-        self._stale.labels(*labels).set(forecast.stale_s)
-        self._capped.labels(*labels).set(forecast.capped)
-        self._fallback.labels(*labels).set(float(bool(forecast.flagged)))
-        for tier, weight in forecast.weights.items():
-            self._weight.labels(*labels, tier).set(weight)
-        self._count_score(labels, forecast)
-        if forecast.reliability is not None:
-            told = forecast.reliability
-            self._coverage.labels(*labels, "0.8").set(told.coverage80)
-            self._coverage.labels(*labels, "0.95").set(told.coverage95)
-            self._exceeded.labels(*labels).set(told.peak_exceeded)
-            self._alarms.labels(*labels).set(told.alarms)
-            self._drifting.labels(*labels).set(float(bool(told.drift)))
+        told = {(gauge, (*labels, *further)): value for gauge, further, value in self._said(forecast)}
+        for gauge, series in self._told.get(labels, {}).keys() - told.keys():
+            gauge.remove(*series)
+        for (gauge, series), value in told.items():
+            gauge.labels(*series).set(value)
+        self._told[labels] = told
 
     def forget(self, labels: tuple[str, str]) -> None:
         """Drops every series of a target."""
-        for gauge in self._gauges:
-            gauge.remove_by_labels(dict(zip(_TARGET, labels, strict=True)))
+        # By name: `remove_by_labels` looks at every series of every target.
+        for gauge, series in self._told.pop(labels, {}):
+            gauge.remove(*series)
 
-    def _count_score(self, labels: tuple[str, str], forecast: DemandForecast) -> None:
-        if forecast.score is None:
-            return
-        if forecast.score.crps_last_value > 0:
-            self._ratio.labels(*labels, "last-value").set(forecast.score.crps / forecast.score.crps_last_value)
-        if forecast.score.seasonal_ratio is not None:
-            self._ratio.labels(*labels, "seasonal-naive").set(forecast.score.seasonal_ratio)
+    def _said(self, forecast: DemandForecast) -> Iterator[tuple[Gauge, tuple[str, ...], float]]:
+        """Each gauge with its labels beyond the target's, and its value."""
+        yield self._stale, (), forecast.stale_s
+        yield self._capped, (), forecast.capped
+        yield self._fallback, (), float(bool(forecast.flagged))
+        for tier, weight in forecast.weights.items():
+            yield self._weight, (tier,), weight
+        score, told = forecast.score, forecast.reliability
+        if score is not None and score.crps_last_value > 0:
+            yield self._ratio, ("last-value",), score.crps / score.crps_last_value
+        if score is not None and score.seasonal_ratio is not None:
+            yield self._ratio, ("seasonal-naive",), score.seasonal_ratio
+        if told is not None:
+            yield self._coverage, ("0.8",), told.coverage80
+            yield self._coverage, ("0.95",), told.coverage95
+            yield self._exceeded, (), told.peak_exceeded
+            yield self._alarms, (), told.alarms
+            yield self._drifting, (), float(bool(told.drift))

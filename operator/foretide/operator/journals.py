@@ -14,6 +14,8 @@ FULL = 64 * 2**20
 class FileJournal:
     """JSON lines. A disk that is full or gone costs records, never a decision."""
 
+    keeps = True
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lost = 0
@@ -33,6 +35,8 @@ class FileJournal:
 
 class NoJournal:
     """Keeps nothing."""
+
+    keeps = False
 
     def append(self, record: Mapping[str, Any]) -> None:
         pass

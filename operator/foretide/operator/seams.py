@@ -129,4 +129,9 @@ class Clock(Protocol):
 class Journal(Protocol):
     """Keeps what was decided on what evidence."""
 
+    @property
+    def keeps(self) -> bool:
+        """Whether a record is worth making: one costs milliseconds."""
+        ...
+
     def append(self, record: Mapping[str, Any]) -> None: ...

@@ -34,6 +34,7 @@ from foretide.operator.page.view import Life, Window
 from foretide.operator.process import answering, crd_hint, opened_sources, serving
 from foretide.operator.reading import Reading
 from foretide.operator.registry import Registry
+from foretide.operator.rehearsals import Rehearsals
 from foretide.operator.seams import ClusterError, Key, MetricsSource
 from foretide.operator.service import Services
 from foretide.operator.settings import Settings
@@ -84,6 +85,7 @@ class Operator:
         self._ledger = Ledger(
             self._registry, clock=self._clock, leads=self._leader.leads, stale_s=settings.keda.stale_s
         )
+        self._rehearsals = Rehearsals()
         self._targets = Targets(settings, new_forecaster=self._forecaster)
         self._decisions = Decisions(self._registry)
         self._loop = Loop(self._parts(sources, services))
@@ -160,9 +162,13 @@ class Operator:
 
     def _forecaster(self, key: Key) -> Forecaster:
         if self._networks is None:
-            return Ladder(season_s=self._settings.season_s)
-        learned = (NetworkTier(self._networks.pool, str(key)),)
-        return Ladder(season_s=self._settings.season_s, learned=learned, rehearsed=self._networks.rehearsals())
+            return Ladder(season_s=self._settings.season_s, rehearse=self._rehearsals)
+        return Ladder(
+            season_s=self._settings.season_s,
+            learned=(NetworkTier(self._networks.pool, str(key)),),
+            rehearsed=self._networks.rehearsals(),
+            rehearse=self._rehearsals,
+        )
 
     def _ahead(self) -> Ahead | None:
         return Ahead(self._networks, paths=self._settings.paths) if self._networks else None
