@@ -159,7 +159,7 @@ class Window:
 
     def _row(self, entry: Entry) -> Row:
         told, resource = self._decisions.of(entry.key), entry.resource
-        target, newest = self._known(entry.key), told[0] if told else None
+        newest = told[0] if told else None
         return Row(
             namespace=entry.key.namespace,
             name=entry.key.name,
@@ -167,7 +167,7 @@ class Window:
             mode=resource.spec.mode.value if resource else "",
             problems=entry.problems,
             max_replicas=resource.pool.max_replicas if resource else None,
-            demand_rps=newest_demand(target.history) if target and target.history else None,
+            demand_rps=None,
             expected_p95_rps=None,
             decided=newest,
             risk=_risk(newest) if newest else None,
@@ -175,9 +175,12 @@ class Window:
         )
 
     def _foreseen(self, row: Row) -> Row:
-        """With what is expected: quantiles of thousands of targets would take their time, those of a page do not."""
+        """With demand, measured and expected: of thousands of targets it would take its time, of a page it does not."""
         target = self._known(Key(row.namespace, row.name))
-        if target is None or target.forecast is None:
+        if target is None or target.history is None:
+            return row
+        row = replace(row, demand_rps=newest_demand(target.history))
+        if target.forecast is None:
             return row
         peaks = target.forecast.paths[:, :, REQUESTS].max(axis=1)
         return replace(row, expected_p95_rps=float(np.quantile(peaks, 0.95)))
