@@ -18,7 +18,7 @@ help: ## what can be made
 demo: $(DEMO_ENV)/ready ## a compressed day of traffic, Foretide beside HPA, simulated; ends in a report
 	$(DEMO_ENV)/bin/foretide demo --out out/demo $(DEMO)
 
-test: lint types unit bed ## everything that CI runs
+test: lint types docs unit bed ## everything that CI runs
 
 lint: $(TEST_ENV)/ready ## style, formatting, direction of imports
 	$(RUN)/ruff check .

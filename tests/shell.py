@@ -28,6 +28,7 @@ from foretide.policies.flow import (
     CapacityTable,
     DemandForecast,
     DemandHistory,
+    Forecaster,
     ServiceModel,
     WorkPerUnit,
     frozen,
@@ -78,6 +79,7 @@ class World:
     leads: bool = True
     decided: Callable[[Turn], None] = lambda _: None
     """Told of every finished turn."""
+    new_forecaster: Callable[[Key], Forecaster] = lambda _: LastValue()
 
     def __post_init__(self) -> None:
         self.begin_a_life()
@@ -99,11 +101,12 @@ class World:
         )
         self.telemetry = telemetry
         self.finisher = finisher
+        self.targets = Targets(self.settings, new_forecaster=self.new_forecaster)
         self.loop = Loop(
             Parts(
                 settings=self.settings,
                 registry=self.registry,
-                targets=Targets(self.settings, new_forecaster=lambda _: LastValue()),
+                targets=self.targets,
                 looker=looker,
                 reading=reading,
                 turner=Turner(settings=self.settings, looker=looker, reading=reading, services=self.services),

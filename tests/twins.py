@@ -187,6 +187,7 @@ class MetricsTwin:
 @dataclass
 class JournalTwin:
     records: list[Mapping[str, Any]] = field(default_factory=list)
+    keeps: bool = True
 
     def append(self, record: Mapping[str, Any]) -> None:
         self.records.append(record)

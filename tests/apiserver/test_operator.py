@@ -13,6 +13,7 @@ from engines import Engines, deployment, engines
 from operating import FAST, operator
 
 from foretide.cli.bed.bed import Bed
+from foretide.cli.bed.processes import free_port
 
 pytestmark = pytest.mark.bed
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "inferenceautoscaler.yaml"
@@ -202,6 +203,20 @@ def test_its_own_metrics_and_health_tell_how_it_is(world: Engines, tmp_path: Pat
         metrics = running.page(running.metrics, "/metrics")[1]
     for name in ("sweep_duration_seconds_count", "decision_total", "watch_divergence_total 0.0", "lease_is_leader 1.0"):
         assert f"foretide_{name}" in metrics
+
+
+def test_its_page_shows_what_it_decided(world: Engines, tmp_path: Path) -> None:
+    port = free_port()
+    with operator(world.bed, world.namespace, tmp_path, page=f"127.0.0.1:{port}") as running:
+        running.until(lambda: "leads" in running.log.read_text())
+        assert "No InferenceAutoscaler exists yet" in running.page(port, "/")[1]
+        apply(world, mode="Recommend")
+        target = f"/target/{world.namespace}/llama"
+        running.until(lambda: target in running.page(port, "/")[1])
+        running.until(lambda: 'class="median"' in running.page(port, target)[1])
+        told = json.loads(running.page(port, "/api/fleet")[1])
+    assert told["operator"]["rounds"] >= 1
+    assert told["rows"][0]["decided"]["counts"]["live"] == 2
 
 
 def test_of_two_operators_one_acts_and_the_other_takes_over(world: Engines, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ EVERYTHING = with_(
     forecast__network__claim="networks",
     networkPolicy={"enabled": True, "metricsFrom": [{"namespaceSelector": {}}]},
     keda={"enabled": True, "staleAfter": "5m", "from": [{"namespaceSelector": {}}]},
+    page={"enabled": True, "bindAddress": "0.0.0.0", "from": [{"namespaceSelector": {}}]},
     tuner={"enabled": True, "knobs": {"core": ["configmaps"]}, "extraArgs": ["--verbose"]},
     monitoring={
         "podMonitor": True,
@@ -135,6 +136,28 @@ def test_without_keda_no_port_is_opened(helm: Helm) -> None:
     assert not [argument for argument in container["args"] if "keda" in argument]
 
 
+def test_the_page_is_off_and_on_it_stays_within_the_pod_until_it_is_bound_elsewhere(helm: Helm) -> None:
+    (closed,), (inside,), (opened,) = (
+        operator_pod(helm.rendered(with_(LEAST, page=page)))["containers"]
+        for page in ({}, {"enabled": True}, {"enabled": True, "bindAddress": "0.0.0.0", "hosts": ["fleet.example.com"]})
+    )
+    assert not [argument for argument in closed["args"] if "page" in argument]
+    assert "--page=127.0.0.1:8083" in inside["args"]
+    assert {"--page=0.0.0.0:8083", "--page-host=fleet.example.com"} <= set(opened["args"])
+    ports = [{port["name"] for port in container["ports"]} for container in (closed, inside, opened)]
+    assert ports == [{"health", "metrics"}, {"health", "metrics"}, {"health", "metrics", "page"}]
+
+
+@pytest.mark.parametrize("bound", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize("peers", [[], [{"podSelector": {"matchLabels": {"app": "proxy"}}}]])
+def test_only_named_peers_may_ask_for_the_page(helm: Helm, bound: str, peers: list[Any]) -> None:
+    page = {"enabled": True, "bindAddress": bound, "from": peers}
+    objects = helm.rendered(with_(LEAST, page=page, networkPolicy__enabled=True))
+    rules = one(objects, "NetworkPolicy", "foretide-operator")["spec"]["ingress"]
+    found = [rule["from"] for rule in rules if rule["ports"] == [{"port": "page"}]]
+    assert found == ([peers] if peers and bound == "0.0.0.0" else [])
+
+
 REFUSED = [
     ({"image__pullPolicy": "always"}, "/image/pullPolicy", "'Always', 'IfNotPresent', 'Never'"),
     ({"image__digest": "sha256:12"}, "/image/digest", "does not match"),
@@ -169,6 +192,9 @@ REFUSED = [
     ({"keda__enabled": "yes"}, "/keda/enabled", "got string, want boolean"),
     ({"keda__staleAfter": "180"}, "/keda/staleAfter", "does not match"),
     ({"keda__port": 1}, "/keda", "additional properties 'port' not allowed"),
+    ({"page__enabled": "yes"}, "/page/enabled", "got string, want boolean"),
+    ({"page__bindAddress": "example.com"}, "/page/bindAddress", "'127.0.0.1', '[::1]', '0.0.0.0', '[::]'"),
+    ({"page__hosts": ["http://x"]}, "/page/hosts/0", "does not match"),
     ({"podSecurityContext__runAsNonRoot": False}, "/podSecurityContext/runAsNonRoot", "must be true"),
     ({"podSecurityContext__runAsUser": 0}, "/podSecurityContext/runAsUser", "minimum"),
     ({"networkPolicy__apiServerPorts": [70000]}, "/networkPolicy/apiServerPorts/0", "maximum"),

@@ -1,6 +1,8 @@
 """The release workflow, as far as it can be judged without running it."""
 
+import importlib.util
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -36,3 +38,11 @@ def test_the_images_are_targets_of_the_containerfile() -> None:
     built = [each["target"] for each in JOBS["image"]["strategy"]["matrix"]["include"]]
     assert set(built) <= set(targets)
     assert targets[-1] == "operator"
+
+
+def test_the_image_compiles_what_it_is_for() -> None:
+    """The names in it can be imported: the build of the image fails where one cannot."""
+    (script,) = re.findall(r"python (containers/\w+\.py)", (ROOT / "Containerfile").read_text())
+    needed = runpy.run_path(str(ROOT / script))["NEEDED"]
+    assert {"foretide.operator.serve", "foretide.operator.page.serve", "foretide.cli.forecast_serve"} <= set(needed)
+    assert not [name for name in needed if importlib.util.find_spec(name) is None]

@@ -167,3 +167,8 @@ capabilities: {drop: [ALL]}
 {{- $port := regexFind ":[0-9]+$" $parts.host | trimPrefix ":" -}}
 {{- default (ternary "443" "80" (eq $parts.scheme "https")) $port -}}
 {{- end -}}
+
+{{- /* Whether the page can be reached from outside its pod: empty where it cannot. */ -}}
+{{- define "foretide.pageOpen" -}}
+{{- if and .Values.page.enabled (not (has .Values.page.bindAddress (list "127.0.0.1" "[::1]"))) }}yes{{ end -}}
+{{- end -}}

@@ -67,14 +67,20 @@ def operate(  # noqa: PLR0913 (every option of the command is an argument)
         str,
         typer.Option(help="Where engines that sleep are called; {ip}, {port}, {pod} and {namespace} are the pod's."),
     ] = "http://{ip}:{port}",
+    page: Annotated[
+        str | None, typer.Option(help="HOST:PORT of a read-only page, like 127.0.0.1:8083; without it, there is none.")
+    ] = None,
+    page_host: Annotated[
+        list[str] | None, typer.Option(help="A name for that page beside localhost; repeatable.")
+    ] = None,
     leader_elect: Annotated[bool, typer.Option(help="Take part in leader election by a Lease.")] = True,
     lease_namespace: Annotated[str, typer.Option(help="Namespace of the Lease.")] = "foretide",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
 ) -> None:
-    from foretide.operator.settings import BadSettings, ForecastSettings, KedaSettings, LeaseSettings, Settings
+    from foretide.operator import settings as made
 
     try:
-        settings = Settings(
+        settings = made.Settings(
             sources=sources_of(
                 source, ca=source_ca or [], token=source_token or [], scrape=scrape_interval, max_body=max_body
             ),
@@ -97,17 +103,15 @@ def operate(  # noqa: PLR0913 (every option of the command is an argument)
             journal=journal,
             health_address=health,
             metrics_address=metrics,
-            forecast=ForecastSettings(
-                network=forecast_network,
-                url=forecast_url,
-                ca_file=forecast_ca,
-                timeout_s=seconds_of("--forecast-timeout", forecast_timeout),
+            forecast=made.ForecastSettings(
+                forecast_network, forecast_url, forecast_ca, seconds_of("--forecast-timeout", forecast_timeout)
             ),
-            keda=KedaSettings(address=keda, stale_s=seconds_of("--keda-stale", keda_stale)),
+            keda=made.KedaSettings(address=keda, stale_s=seconds_of("--keda-stale", keda_stale)),
+            page=made.PageSettings(address=page, hosts=tuple(page_host or ())),
             engine_address=engine_address,
-            lease=LeaseSettings(enabled=leader_elect, namespace=lease_namespace),
+            lease=made.LeaseSettings(enabled=leader_elect, namespace=lease_namespace),
         )
-    except BadSettings as error:
+    except made.BadSettings as error:
         raise refusal(str(error)) from error
     every_profile(None)
     _run(settings, verbose=verbose)

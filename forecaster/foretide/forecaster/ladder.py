@@ -16,7 +16,7 @@ What is NOT promised: sharp intervals (a linear pool of tiers that disagree is w
 any memory between processes beyond that rehearsal.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 
 import numpy as np
@@ -45,6 +45,15 @@ REHEARSED_PATHS = 96
 """Paths of a rehearsal; tails need more of them than CRPS does."""
 
 
+Rehearse = Callable[[Callable[[], None]], bool]
+"""Does a rehearsal now, which takes a good part of a second, and says whether it did."""
+
+
+def at_once(work: Callable[[], None]) -> bool:
+    work()
+    return True
+
+
 class Ladder:
     """A `Forecaster` for ONE target; its scores are that target's.
 
@@ -52,7 +61,8 @@ class Ladder:
     probation until they win; whatever they answer or raise does no harm. `calibration` says which parts of the online
     calibration are on; True is those that are on by default, False none. Learned tiers may be dear to ask: they are at
     the newest `rehearsed` origins of a rehearsal, and with too few they start on probation. Raises ValueError where a
-    learned tier's name is taken.
+    learned tier's name is taken. `rehearse` is given the rehearsal to do now, or says that it was not done: then the
+    fallback serves until it is.
     """
 
     def __init__(
@@ -62,12 +72,13 @@ class Ladder:
         learned: Sequence[Tier] = (),
         calibration: Calibration | bool = True,
         rehearsed: int = REHEARSALS,
+        rehearse: Rehearse = at_once,
     ) -> None:
         self._tiers = (*own_tiers(season_s=season_s), *learned)
         self._learned = frozenset(tier.name for tier in learned)
         if len({tier.name for tier in self._tiers}) < len(self._tiers):
             raise ValueError(f"learned: {sorted(self._learned)}: give names that no other tier has")
-        self._season_s, self._rehearsals = season_s, rehearsed
+        self._season_s, self._rehearsals, self._rehearse_by = season_s, rehearsed, rehearse
         self._spared = False
         """Whether learned tiers are not asked, at the older origins of a rehearsal."""
         self._parts = (Calibration() if calibration else None) if isinstance(calibration, bool) else calibration
@@ -89,8 +100,8 @@ class Ladder:
         distrust = doubt(history, past, needed=_needed_rows(past.step))
         if distrust:
             return self._fallback(past, horizon, paths, seed, distrust)
-        if not self._rehearsed:
-            self._rehearse(past, horizon)
+        if not self._rehearsed and not self._rehearse_by(lambda: self._rehearse(past, horizon)):
+            return self._fallback(past, horizon, paths, seed, "its past is rehearsed when its turn comes")
         bound = ceiling(past, horizon)
         served, shares = self._turn(past, bound, horizon, paths, seed)
         if not shares:

@@ -8,7 +8,7 @@ from foretide.operator.keda.carried import Uncarried, uncarried
 from foretide.operator.pods import Replica, counts, replicas
 from foretide.operator.registry import Registry
 from foretide.operator.resource import Resource
-from foretide.operator.seams import Body, Cluster, ClusterError, NotScalable, Scale
+from foretide.operator.seams import Body, Cluster, ClusterError, NotScalable, Scale, TargetRef
 from foretide.policies.contest import Held
 from foretide.policies.flow import Pool
 
@@ -64,26 +64,31 @@ class Unresolved:
 
 
 class Looker:
-    """Looks at targets. Rival autoscalers are listed once per namespace and pass."""
+    """Looks at targets. Rival autoscalers, and our own resources, are listed once per pass."""
 
     def __init__(self, cluster: Cluster, registry: Registry) -> None:
         self._cluster = cluster
         self._registry = registry
         self._rivals: dict[str, tuple[Body, ...]] = {}
+        self._ours: dict[tuple[str, TargetRef], list[Resource]] = {}
+        """Our own resources by what they scale."""
 
     def begin_pass(self) -> None:
         self._rivals.clear()
+        self._ours.clear()
+        for entry in self._registry.entries():
+            if entry.resource is not None:
+                self._ours.setdefault(_scaled(entry.resource), []).append(entry.resource)
 
     async def look(self, resource: Resource) -> Look | Unresolved:
         namespace, target = resource.key.namespace, resource.pool.target
         try:
             scale = await self._cluster.scale(namespace, target)
             found = await self._cluster.pods(namespace, scale.selector) if scale.selector else ()
-            others = [entry.resource for entry in self._registry.entries() if entry.resource is not None]
             rivals = await self._rivals_in(namespace)
         except ClusterError as error:
             return unresolved(resource, error)
-        foreign = conflict(resource, rivals=rivals, others=others)
+        foreign = conflict(resource, rivals=rivals, others=self._ours.get(_scaled(resource), ()))
         asks = asking_object(resource, rivals)
         return Look(
             scale,
@@ -105,6 +110,10 @@ class Looker:
         if namespace not in self._rivals:
             self._rivals[namespace] = tuple(await self._cluster.rivals(namespace))
         return self._rivals[namespace]
+
+
+def _scaled(resource: Resource) -> tuple[str, TargetRef]:
+    return resource.key.namespace, resource.pool.target
 
 
 def unresolved(resource: Resource, error: ClusterError) -> Unresolved:

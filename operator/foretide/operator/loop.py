@@ -66,6 +66,8 @@ class Loop:
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self.swept_at = parts.clock.monotonic()
         """Monotonic time of the last finished sweep, for the watchdog."""
+        self.rounds = 0
+        """Finished sweeps."""
 
     def bring_forward(self, key: Key) -> None:
         """Something happened to this resource: it is planned at the next tick."""
@@ -118,6 +120,7 @@ class Loop:
                 self._parts.telemetry.sweep_lag.set(now - due)
                 await self._survived("plan", self.plan_pass())
                 self.swept_at, wall = self._clock.monotonic(), self._clock.now()
+                self.rounds += 1
                 due = self.swept_at + self._next_plan(wall) - wall
             elif keys := self._ripe(self._clock.now()):
                 await self._survived("event", self.plan_pass(keys))

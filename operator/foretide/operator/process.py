@@ -19,6 +19,11 @@ async def answering(address: str, routes: Iterable[web.RouteDef]) -> web.AppRunn
     """These routes at HOST:PORT; the caller cleans up."""
     app = web.Application()
     app.add_routes(routes)
+    return await serving(address, app)
+
+
+async def serving(address: str, app: web.Application) -> web.AppRunner:
+    """An application at HOST:PORT; the caller cleans up."""
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     host, _, port = address.rpartition(":")

@@ -31,12 +31,17 @@ from foretide.operator.look import Looker
 from foretide.operator.loop import Loop, Parts
 from foretide.operator.networks import Networks
 from foretide.operator.pace import Pace
-from foretide.operator.process import answering, crd_hint, opened_sources
+from foretide.operator.page.record import Decisions
+from foretide.operator.page.serve import page_app
+from foretide.operator.page.view import Life, Window
+from foretide.operator.process import answering, crd_hint, opened_sources, serving
 from foretide.operator.reading import Reading
 from foretide.operator.registry import Registry
+from foretide.operator.rehearsals import Rehearsals
 from foretide.operator.seams import ClusterError, Key, MetricsSource
 from foretide.operator.service import Services
 from foretide.operator.settings import Settings
+from foretide.operator.status import Turn
 from foretide.operator.target import Targets
 from foretide.operator.telemetry import Telemetry
 from foretide.operator.turns import Turner
@@ -85,6 +90,9 @@ class Operator:
         self._ledger = Ledger(
             self._registry, clock=self._clock, leads=self._leader.leads, stale_s=settings.keda.stale_s
         )
+        self._rehearsals = Rehearsals()
+        self._targets = Targets(settings, new_forecaster=self._forecaster)
+        self._decisions = Decisions(self._registry)
         self._loop = Loop(self._parts(sources, services))
         self._watchdog = Watchdog(
             limits=Limits(relist_s=3 * settings.relist_s, sweep_s=3 * settings.plan_s + 60),
@@ -96,7 +104,7 @@ class Operator:
     async def run(self) -> None:
         """Side by side until Kopf hears a signal or a task dies, then hands the lead over."""
         await self._first_relist()
-        runner = await self._metrics_page()
+        runners = [await self._metrics_page(), *await self._web_page()]
         tasks = [asyncio.create_task(self._survived(work)) for work in self._background()]
 
         async def stop() -> None:
@@ -125,7 +133,8 @@ class Operator:
             logging.getLogger("kopf").removeHandler(death)
             await stop()
             await self._leader.release()
-            await runner.cleanup()
+            for runner in runners:
+                await runner.cleanup()
 
     def _parts(self, sources: dict[str, MetricsSource], services: Services) -> Parts:
         settings = self._settings
@@ -134,7 +143,7 @@ class Operator:
         return Parts(
             settings=settings,
             registry=self._registry,
-            targets=Targets(settings, new_forecaster=self._forecaster),
+            targets=self._targets,
             looker=looker,
             reading=reading,
             turner=Turner(settings=settings, looker=looker, reading=reading, services=services, ahead=self._ahead()),
@@ -146,18 +155,27 @@ class Operator:
                 telemetry=self._telemetry,
                 leads=self._leader.leads,
                 status_s=settings.status_s,
-                decided=self._ledger.take,
+                decided=self._decided,
                 warmth=Warmth(self._cluster, VllmSleep(settings.engine_address)),
             ),
             telemetry=self._telemetry,
             clock=self._clock,
         )
 
+    def _decided(self, turn: Turn) -> None:
+        self._ledger.take(turn)
+        if self._settings.page.address:
+            self._decisions.take(turn)
+
     def _forecaster(self, key: Key) -> Forecaster:
         if self._networks is None:
-            return Dozing(Ladder(season_s=self._settings.season_s), name=str(key))
-        learned = (NetworkTier(self._networks.pool, str(key)),)
-        return Ladder(season_s=self._settings.season_s, learned=learned, rehearsed=self._networks.rehearsals())
+            return Dozing(Ladder(season_s=self._settings.season_s, rehearse=self._rehearsals), name=str(key))
+        return Ladder(
+            season_s=self._settings.season_s,
+            learned=(NetworkTier(self._networks.pool, str(key)),),
+            rehearsed=self._networks.rehearsals(),
+            rehearse=self._rehearsals,
+        )
 
     def _ahead(self) -> Ahead | None:
         return Ahead(self._networks, paths=self._settings.paths) if self._networks else None
@@ -218,3 +236,21 @@ class Operator:
             return web.Response(body=self._telemetry.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
         return await answering(self._settings.metrics_address, [web.get("/metrics", metrics)])
+
+    async def _web_page(self) -> list[web.AppRunner]:
+        settings = self._settings.page
+        if settings.address is None:
+            return []
+        life = Life(
+            identity=self._settings.identity,
+            version=version("foretide"),
+            leads=self._leader.leads,
+            rounds=lambda: self._loop.rounds,
+            round_age_s=lambda: self._watchdog.ages()["sweep"],
+            plan_s=self._settings.plan_s,
+        )
+        window = Window(
+            registry=self._registry, known=self._targets.known, decisions=self._decisions, life=life, clock=self._clock
+        )
+        logger.info("page: http://%s", settings.address)
+        return [await serving(settings.address, page_app(window, hosts=frozenset(settings.hosts)))]

@@ -4,6 +4,7 @@ Addresses, certificates and tokens of metric sources live here and nowhere else:
 can never carry an address (reliability.md section 6).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,6 +109,27 @@ class KedaSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PageSettings:
+    """Where the read-only page answers, as HOST:PORT; nowhere without one. It asks nobody who they are."""
+
+    address: str | None = None
+    hosts: tuple[str, ...] = ()
+    """Names under which it may be asked for beside those of the loopback."""
+
+    def __post_init__(self) -> None:
+        for host in self.hosts:
+            if not re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", host):
+                raise BadSettings(f"page host: {host!r}: write a name without a port, like foretide.example.com")
+        if self.address is None:
+            if self.hosts:
+                raise BadSettings(f"page host: {self.hosts[0]}: there is no page; give --page, or leave it out")
+            return
+        host, _, port = self.address.rpartition(":")
+        if not host or not port.isdecimal() or int(port) > 65535:
+            raise BadSettings(f"page: {self.address}: write HOST:PORT, like 127.0.0.1:8083")
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one operator process. Durations are seconds."""
 
@@ -144,6 +166,7 @@ class Settings:
     keda: KedaSettings = field(default_factory=KedaSettings)
     engine_address: str = "http://{ip}:{port}"
     """Where an engine that sleeps is called."""
+    page: PageSettings = field(default_factory=PageSettings)
 
     def __post_init__(self) -> None:
         if not self.sources:

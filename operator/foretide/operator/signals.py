@@ -41,8 +41,10 @@ class PodSeries:
 
     def of(self, namespace: str, pods: Collection[str]) -> dict[str, EngineSamples]:
         """What tells the demand on these pods: themselves, or the gateway in front of them."""
-        told = {pod: samples for (space, pod), samples in self.pods.items() if space == namespace}
-        return {pod: samples for pod, samples in told.items() if self.preset.gateway or pod in pods}
+        if self.preset.gateway:
+            return {pod: samples for (space, pod), samples in self.pods.items() if space == namespace}
+        # Asked for each target of thousands: looking each pod up costs its own pods, not everybody's.
+        return {pod: self.pods[namespace, pod] for pod in sorted(pods) if (namespace, pod) in self.pods}
 
     def replicas(self, namespace: str, pods: Collection[str]) -> dict[str, EngineSamples]:
         """What each of these pods tells of itself; nothing where only a gateway reports."""
@@ -55,6 +57,8 @@ class PodSeries:
 
     def lacks(self, namespace: str, pods: Collection[str]) -> str:
         """What keeps pods that report something from being read, and the fix, in words; empty where nothing does."""
+        if not self.lacking:
+            return ""
         names = sorted({name for (space, pod), lack in self.lacking.items()
                         if space == namespace and (self.preset.gateway or pod in pods) for name in lack})  # fmt: skip
         if not names:

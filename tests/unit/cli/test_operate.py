@@ -17,6 +17,7 @@ from foretide.cli.main import run
         (["--source", "a=http://x", "--plan-interval", "5"], "--plan-interval: 5: write a duration with its unit"),
         (["--source", "a=http://x", "--relief-interval", "5m"], "relief interval"),
         (["--source", "a=http://x", "--keda", "9091"], "keda: 9091: write HOST:PORT, like 0.0.0.0:9091"),
+        (["--source", "a=http://x", "--page", "8083"], "page: 8083: write HOST:PORT, like 127.0.0.1:8083"),
         (["--source", "a=http://x", "--keda-stale", "30s"], "keda stale 30 s is not above plan interval 60 s"),
         (["--source", "a=http://x", "--source-token", "b=f"], "name a source that --source gives"),
         (["--source", "a=http://x", "--kubeconfig", "/nowhere/config"], "/nowhere/config"),

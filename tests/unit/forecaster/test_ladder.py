@@ -285,3 +285,19 @@ def test_what_the_other_tiers_have_learned_does_not_depend_on_the_learned_ones_r
     few, many = (forecast(told, ladder=Ladder(learned=[Counted()], rehearsed=count)) for count in (0, 60))
     assert few.weights == many.weights
     np.testing.assert_array_equal(few.paths, many.paths)
+
+
+def test_while_its_rehearsal_waits_the_fallback_serves_and_then_all_is_as_ever(history: History) -> None:
+    may = [False, False, True]
+
+    def rehearse(work: Callable[[], None]) -> bool:
+        if may.pop(0):
+            work()
+            return True
+        return False
+
+    told, waiting = history(VARIED), Ladder(rehearse=rehearse)
+    first, second, third = (forecast(told, ladder=waiting) for _ in range(3))
+    assert first.flagged == second.flagged == "its past is rehearsed when its turn comes"
+    assert third.flagged == ""
+    assert np.array_equal(third.paths, forecast(told).paths)

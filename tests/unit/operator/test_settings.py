@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from foretide.operator.settings import BadSettings, KedaSettings, LeaseSettings, Settings, SourceSettings
+from foretide.operator.settings import BadSettings, KedaSettings, LeaseSettings, PageSettings, Settings, SourceSettings
 
 SOURCE = SourceSettings("default", "https://prometheus.monitoring:9090/prom")
 
@@ -59,3 +59,18 @@ def test_a_lease_that_ends_before_its_renewal_is_refused() -> None:
 def test_an_address_for_keda_without_host_or_port_is_refused(address: str) -> None:
     with pytest.raises(BadSettings, match=f"^keda: {address}: write HOST:PORT"):
         KedaSettings(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "hosts", "words"),
+    [
+        ("8083", (), "^page: 8083: write HOST:PORT"),
+        ("127.0.0.1:99999", (), "^page: 127.0.0.1:99999: write HOST:PORT"),
+        ("127.0.0.1:8083", ("http://x",), "^page host: 'http://x': write a name without a port"),
+        ("127.0.0.1:8083", ("x:80",), "^page host: 'x:80': write a name"),
+        (None, ("x",), "^page host: x: there is no page"),
+    ],
+)
+def test_a_page_that_cannot_be_is_refused(address: str | None, hosts: tuple[str, ...], words: str) -> None:
+    with pytest.raises(BadSettings, match=words):
+        PageSettings(address, hosts)
