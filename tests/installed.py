@@ -29,7 +29,7 @@ QUICK = {
     "planInterval": "2s", "reliefInterval": "1s", "step": "2s", "firstLife": "10s", "backfill": "2m",
     "relistInterval": "5s", "statusInterval": "2s", "coldStart": "2s", "coldStartSigma": 0.1, "scrapeInterval": "2s",
 }  # fmt: skip
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 ACCOUNT = "/run/secrets/kubernetes.io/serviceaccount"
 CELL = f"""\
 set -e

@@ -18,7 +18,7 @@ from foretide.cli.bed.bed import Bed
 from foretide.cli.bed.processes import free_port
 
 FAST = {"scaleDown": {"stabilizationWindowSeconds": 2, "policies": [{"type": "Pods", "value": 4, "periodSeconds": 2}]}}
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 
 
 @dataclass

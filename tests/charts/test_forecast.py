@@ -14,7 +14,7 @@ from foretide.cli.bed.processes import free_port
 from foretide.forecaster.network import shipped
 
 pytestmark = pytest.mark.bed
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 def test_it_starts_as_the_chart_says_and_its_probes_find_it(helm: Helm) -> None:
