@@ -21,6 +21,7 @@ from foretide.policies.pair.setting import Counts, PairEvidence, PairProposal
 from foretide.simulator.predictors import Arima, Predictor
 
 INTERVAL_S = 180.0
+RISKS = (0.01, 0.05, 0.15, 0.3, 0.5, 0.7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,10 @@ def at_ratio(evidence: PairEvidence, ratio: float) -> PairProposal | None:
 
 
 ARMS = (
-    Arm("together", "both counts from the joint risk (Foretide)", (0.001, 0.01, 0.05, 0.15, 0.4, 0.7), together),
-    Arm("apart", "each pool by itself at half the risk", (0.001, 0.01, 0.05, 0.15, 0.4, 0.7), apart),
-    Arm("ratio", "the day's best fixed ratio", (0.001, 0.01, 0.05, 0.15, 0.4, 0.7), at_ratio),
-    Arm("dynamo", "Dynamo's proportional rule, ARIMA, 180 s", (0.9, 1.1, 1.3, 1.6, 2.0, 2.5), None),
+    Arm("together", "both counts from the joint risk (Foretide)", RISKS, together),
+    Arm("apart", "each pool by itself at half the risk", RISKS, apart),
+    Arm("ratio", "the day's best fixed ratio", RISKS, at_ratio),
+    Arm("dynamo", "Dynamo's proportional rule, ARIMA, 180 s", (0.9, 1.0, 1.1, 1.2, 1.4, 1.7), None),
 )
 
 

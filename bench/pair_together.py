@@ -31,6 +31,8 @@ from foretide.policies.flow import (
     Memory,
     Mode,
     Pool,
+    ScalingPolicy,
+    ScalingRules,
     ServiceModel,
     Trust,
     frozen,
@@ -47,6 +49,8 @@ from foretide.simulator.score import jointly, met
 SEEDS = 3
 PLAN_S, PATHS, GRACE_S = 60.0, 512, 300.0
 MOST = Counts(24, 24)
+QUICK_DOWN = ScalingRules(0.0, (ScalingPolicy("Percent", 100, 15.0),))
+"""Dynamo's rule lowers at once; on a day of an hour five minutes of holding would be two hours."""
 
 
 class Run:
@@ -116,7 +120,7 @@ class Run:
             now=now,
             mode=Mode.AUTO,
             objective=self._setup.objective,
-            behavior=Behavior(),
+            behavior=Behavior(down=QUICK_DOWN),
             pool=pool,
             history=history,
             forecast=None,

@@ -24,9 +24,11 @@ start (lognormal, sigma 0.3). Each policy is run at six settings of its one knob
 interpolated on each policy's own lower envelope. "-": no setting gets there; "<=": the cheapest does better already.
 
 What a replica carries is measured beforehand for three mixes of requests, the same figures for all; the mix is chosen
-by the last three minutes. The first three policies see the same forecasts and pass the same guardrails. The fixed
-ratio is that of the peak needs of either pool on the day before. Dynamo's rule has no guardrails, plans every 180 s and
-comes without its correction factors, which make up for a profile that is off; here none is.
+by the last three minutes. The first three policies see the same forecasts and pass the same guardrails, but for the
+stabilisation window, which is off: nobody holds a count before it falls, as Dynamo's rule does not. The fixed ratio is
+that of the peak needs of either pool on the day before. Dynamo's rule plans every 180 s and comes without its
+correction factors, which make up for a profile that is off; here none is. It reckons with what one replica carries by
+itself, times their number; the others with what so many carry together, which is more.
 Intervals are the least and the most over the days, each day matched by itself."""
 
 
