@@ -20,7 +20,7 @@ from foretide.operator.settings import Settings, SourceSettings
 from foretide.operator.status import Turn
 from foretide.operator.target import Targets
 from foretide.operator.telemetry import Telemetry
-from foretide.operator.turns import Turner
+from foretide.operator.turns import Pairs, Turner
 from foretide.policies.flow import (
     CapacityTable,
     DemandForecast,
@@ -70,6 +70,8 @@ class World:
     journal: JournalTwin = field(default_factory=JournalTwin)
     registry: Registry = field(default_factory=Registry)
     services: KnownService = field(default_factory=KnownService)
+    pairing: Callable[[Looker, Reading], Pairs] | None = None
+    """Who takes the turns of two pools."""
     leads: bool = True
     decided: Callable[[Turn], None] = lambda _: None
     """Told of every finished turn."""
@@ -80,6 +82,7 @@ class World:
     def begin_a_life(self) -> None:
         """A new process on the same world."""
         looker, reading = Looker(self.cluster, self.registry), Reading(self.settings, {"default": self.metrics})
+        self.pairs = self.pairing(looker, reading) if self.pairing else None
         finisher = Finisher(
             cluster=self.cluster,
             events=Events(self.cluster, identity="test"),
@@ -97,7 +100,9 @@ class World:
                 targets=Targets(self.settings, new_forecaster=lambda _: LastValue()),
                 looker=looker,
                 reading=reading,
-                turner=Turner(settings=self.settings, looker=looker, reading=reading, services=self.services),
+                turner=Turner(
+                    settings=self.settings, looker=looker, reading=reading, services=self.services, pairs=self.pairs
+                ),
                 finisher=finisher,
                 telemetry=telemetry,
                 clock=self.clock,

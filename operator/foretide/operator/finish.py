@@ -7,6 +7,7 @@ from typing import Any
 
 from foretide.operator.actuate import Outcome, actuate
 from foretide.operator.events import Events
+from foretide.operator.pair.finish import carried_out
 from foretide.operator.seams import Cluster, ClusterError, Journal
 from foretide.operator.status import Turn, patch_between, signature, status_of
 from foretide.operator.target import Target
@@ -46,11 +47,11 @@ class Finisher:
 
     async def finish(self, turn: Turn, target: Target) -> Turn:
         """The turn with what became of its order."""
-        turn = await self._carry_out(turn, target)
+        turn = await carried_out(turn, target, self._carry_out)
         self._decided(turn)
-        if turn.evidence is not None and turn.decision is not None:
-            told = {"target": str(turn.entry.key), "outcome": turn.actuation.outcome if turn.actuation else None}
-            self._journal.append(encode(turn.evidence, turn.decision) | told)
+        for part in turn.parts:
+            if part.evidence is not None and part.decision is not None:
+                self._journal.append(encode(part.evidence, part.decision) | _of(turn, part))
         self._telemetry.count(turn)
         if self._leads():
             await self._tell(turn, target)
@@ -97,6 +98,13 @@ class Finisher:
             return
         self._telemetry.status_writes.labels("done").inc()
         target.status, target.status_at = status, turn.at
+
+
+def _of(turn: Turn, part: Turn) -> dict[str, Any]:
+    """Whose record it is; of two pools, both have a record, which says that they were decided together."""
+    outcome = part.actuation.outcome if part.actuation else None
+    told: dict[str, Any] = {"target": str(turn.entry.key), "outcome": outcome}
+    return told if turn.partner is None else told | {"role": "prefill" if part is turn else "decode"}
 
 
 def _ours(status: Mapping[str, Any]) -> dict[str, Any]:
