@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from given import history
-from paired import OUTPUTS, PROMPTS, paired
+from paired import OUTPUTS, PROMPTS, measured, paired
 
 from foretide.operator.pair.service import RoleQuestion, RoleServices, measured_roles, sketched_roles
 from foretide.operator.pair.views import views
@@ -13,10 +13,6 @@ from foretide.operator.service import question_of
 from foretide.simulator.role_capacity import Roles
 
 MEASURED = Roles(PROMPTS, OUTPUTS)
-
-
-def known(question: RoleQuestion, _: Path) -> Roles:
-    return MEASURED
 
 
 def resource(**spec: object) -> Resource:
@@ -39,7 +35,7 @@ def test_a_sketch_gives_prompts_to_the_one_role_and_outputs_to_the_other() -> No
 
 
 def test_a_sketch_stands_until_the_measurement_is_there(tmp_path: Path) -> None:
-    with RoleServices(cache=tmp_path, measure=known) as services:
+    with RoleServices(cache=tmp_path, measure=measured) as services:
         first = services.of(resource(), history(10.0))
         assert "one role" in first.prefill.source
         end = time.monotonic() + 120
@@ -49,7 +45,7 @@ def test_a_sketch_stands_until_the_measurement_is_there(tmp_path: Path) -> None:
     assert found == MEASURED
 
 
-def test_what_was_kept_on_disk_is_not_measured_again(tmp_path: Path, monkeypatch: object) -> None:
+def test_what_was_kept_on_disk_is_not_measured_again(tmp_path: Path) -> None:
     import foretide.operator.pair.service as room
 
     asked = []

@@ -155,3 +155,12 @@ async def test_a_source_that_fails_holds_both() -> None:
     made.metrics.trust = Trust.ABSENT
     await made.live(30)
     assert counts(made) == (4, 8)
+
+
+async def test_more_than_both_pools_may_have_raises_them_to_their_limits() -> None:
+    made = two_pools(prefill=15, decode=18)
+    serve(made, (-60.0, 1000.0))
+    turn = await made.plan()
+    assert counts(made) == (20, 20)
+    assert turn.pair is not None
+    assert not turn.pair.held
