@@ -33,6 +33,8 @@ def farms(with_crd: Bed, namespace: str) -> Iterator[tuple[Engines, ...]]:
             with_crd.apply(deployment(f"llama-{role}", replicas=1), namespace=namespace)
             farm = engines(with_crd, namespace, rate=0.5, app=f"llama-{role}", tokens=tokens)
             found.append(stack.enter_context(farm))
+            # What a new pod holds counts as just arrived: pods that always hold something would ask for more of them.
+            found[-1].running = "0"
         yield tuple(found)
 
 
