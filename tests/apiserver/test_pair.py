@@ -79,7 +79,7 @@ def test_rising_demand_raises_both_pools_and_falling_demand_lowers_prefill_first
         for farm in farms:
             farm.rate = 0.5
         running.until(lambda: replicas(running)[0] < high and replicas(running)[1] == 1)
-        printed = bed.kubectl("-n", namespace, "get", "infa", "llama")
+        printed = bed.kubectl("-n", namespace, "get", "infa", "llama", "-o", "wide")
         status = running.status()
     falls = lowered(tmp_path / "journal.jsonl")
     first = falls[[role for _, role in falls].index("prefill")]
