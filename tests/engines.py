@@ -39,6 +39,10 @@ class Engines:
     rate: float = 0.0
     waiting: float = 0.0
     running: str = "1"
+    app: str = "llama"
+    """Which workload's pods."""
+    tokens: tuple[float, float] = (1000, 200)
+    """Prompt and output tokens of a request."""
     done: dict[str, float] = field(default_factory=dict)
     at: float = field(default_factory=time.monotonic)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -47,7 +51,9 @@ class Engines:
 
     def targets(self, port: int) -> str:
         """For http_sd_configs: the pods that are ready now."""
-        pods = self.pods() if self.pods else self.bed.get("-n", self.namespace, "pods", "-l", "app=llama")["items"]
+        pods = (
+            self.pods() if self.pods else self.bed.get("-n", self.namespace, "pods", "-l", f"app={self.app}")["items"]
+        )
         names = [pod["metadata"]["name"] for pod in pods if _is_ready(pod)]
         with self.lock:
             self._advance()
@@ -67,8 +73,8 @@ class Engines:
                 running=self.running,
                 waiting=self.waiting / len(self.done),
                 done=done,
-                prompt=1000 * done,
-                output=200 * done,
+                prompt=self.tokens[0] * done,
+                output=self.tokens[1] * done,
             )
 
     def _advance(self) -> None:
@@ -80,12 +86,18 @@ class Engines:
 
 @contextmanager
 def engines(
-    bed: Bed, namespace: str, *, rate: float, pods: Callable[[], list[dict[str, Any]]] | None = None
+    bed: Bed,
+    namespace: str,
+    *,
+    rate: float,
+    pods: Callable[[], list[dict[str, Any]]] | None = None,
+    app: str = "llama",
+    tokens: tuple[float, float] = (1000, 200),
 ) -> Iterator[Engines]:
     """Scraped by the bed's Prometheus until the context ends."""
-    farm = Engines(bed, namespace, rate, pods=pods)
+    farm = Engines(bed, namespace, rate, pods=pods, app=app, tokens=tokens)
 
-    job = re.sub(r"\W", "-", namespace)
+    job = re.sub(r"\W", "-", f"{namespace}-{app}")
     with pages(targets=farm.targets, page=farm.page) as listed:
         bed.prometheus.discover(job, listed)
         try:

@@ -22,7 +22,7 @@ from foretide.operator.settings import Settings, SourceSettings
 from foretide.operator.status import Turn
 from foretide.operator.target import Targets
 from foretide.operator.telemetry import Telemetry
-from foretide.operator.turns import Turner
+from foretide.operator.turns import Pairs, Turner
 from foretide.operator.warmth import Warmth
 from foretide.policies.flow import (
     CapacityTable,
@@ -76,6 +76,8 @@ class World:
     services: KnownService = field(default_factory=KnownService)
     engines: SleepApi | None = None
     """What the last replica is put to sleep by."""
+    pairing: Callable[[Looker, Reading], Pairs] | None = None
+    """Who takes the turns of two pools."""
     leads: bool = True
     decided: Callable[[Turn], None] = lambda _: None
     """Told of every finished turn."""
@@ -88,6 +90,7 @@ class World:
         """A new process on the same world."""
         self.pace = Pace(self.settings.writes_per_s, now=self.clock.monotonic)
         looker, reading = Looker(self.cluster, self.registry), Reading(self.settings, {"default": self.metrics})
+        self.pairs = self.pairing(looker, reading) if self.pairing else None
         finisher = Finisher(
             cluster=self.cluster,
             events=Events(self.cluster, identity="test", emitting=self.pace.spend),
@@ -109,7 +112,9 @@ class World:
                 targets=self.targets,
                 looker=looker,
                 reading=reading,
-                turner=Turner(settings=self.settings, looker=looker, reading=reading, services=self.services),
+                turner=Turner(
+                    settings=self.settings, looker=looker, reading=reading, services=self.services, pairs=self.pairs
+                ),
                 finisher=finisher,
                 telemetry=telemetry,
                 clock=self.clock,

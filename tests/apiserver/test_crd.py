@@ -203,10 +203,10 @@ def test_what_makes_no_sense_is_refused_with_its_field_and_a_way_out(
     assert words in message
 
 
-def test_two_pools_are_refused_for_now(with_crd: Bed, namespace: str) -> None:
+def test_two_pools_of_one_role_are_refused(with_crd: Bed, namespace: str) -> None:
     body = example()
     body["spec"]["pools"].append(body["spec"]["pools"][0] | {"name": "other"})
-    with pytest.raises(BedFailed, match="at most 1 item"):
+    with pytest.raises(BedFailed, match="give one pool of role aggregated, or one of role prefill"):
         created(with_crd, body, namespace)
 
 

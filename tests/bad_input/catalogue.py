@@ -54,8 +54,8 @@ CASES = (
         12,
         "a role twice",
         REFUSED,
-        f"{REFUSED}: one pool at most",
-        "apiserver/test_crd.py::test_two_pools_are_refused_for_now",
+        f"{REFUSED}: one pool, or one of each role",
+        "apiserver/test_crd.py::test_two_pools_of_one_role_are_refused",
     ),
     _case(13, "target `../secrets/x`", REFUSED, REFUSED, f"{CRD}[../secrets/x]"),
     _case(

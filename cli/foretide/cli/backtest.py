@@ -132,6 +132,10 @@ def _resource(body: Mapping[str, Any], target: str) -> "Resource":
     parsed = parse(body)
     if parsed.resource is None:
         raise BadInput(field="--target", value=target, fix="; ".join(parsed.problems))
+    if parsed.resource.decode is not None:
+        raise BadInput(
+            field="--target", value=target, fix="has two pools, and one is replayed; name a target of one pool"
+        )
     return parsed.resource
 
 

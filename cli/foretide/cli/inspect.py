@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Body = Mapping[str, Any]
 COLUMNS = ("NAMESPACE", "NAME", "TARGET", "MODE", "REPLICAS", "DESIRED", "READY", "RISK", "REASON", "SHADOW")
+COUNTS = {"replicas": "current", "desired": "desired", "ready": "ready"}
+"""Our words -> those of status.pools."""
 
 
 class Output(StrEnum):
@@ -201,9 +203,15 @@ def _history_lines(history: Sequence[Body]) -> list[str]:
     if not history:
         return []
     lines = [
-        f"    {item['time']}  {item['from']} -> {item['to']}  {item['reason']}: {item['message']}" for item in history
+        f"    {item['time']}  {_of_pool(item)}{item['from']} -> {item['to']}  {item['reason']}: {item['message']}"
+        for item in history
     ]
     return ["  latest changes:", *lines]
+
+
+def _of_pool(change: Body) -> str:
+    """Which of two pools changed."""
+    return f"{change['pool']} " if "pool" in change else ""
 
 
 def _is_trouble(condition: Body) -> bool:
@@ -220,7 +228,7 @@ def _row(body: Body) -> tuple[str, ...]:
 def summary(body: Body) -> dict[str, Any]:
     """What a table or a program is told of a resource."""
     meta, spec, told = body["metadata"], body.get("spec") or {}, body.get("status") or {}
-    pool = _first(told.get("pools"))
+    pools = told.get("pools") or ()
     target = _first(spec.get("pools")).get("targetRef") or {}
     ready = _first([item for item in told.get("conditions") or () if item["type"] == "Ready"])
     risk = ((told.get("lastDecision") or {}).get("violationProbability") or {}).get("atDesired")
@@ -229,14 +237,18 @@ def summary(body: Body) -> dict[str, Any]:
         "name": meta["name"],
         "target": target.get("name"),
         "mode": spec.get("mode"),
-        "replicas": pool.get("current"),
-        "desired": pool.get("desired"),
-        "ready": pool.get("ready"),
+        **{name: _of_each(pools, key) for name, key in COUNTS.items()},
         "risk": risk,
         "reason": ready.get("reason"),
         "shadow": _shadow(told.get("scorecard") or {}),
         "status": told,
     }
+
+
+def _of_each(pools: Sequence[Body], key: str) -> int | str | None:
+    """The count of one pool; of two, both as text, prefill first, like 2+3."""
+    counts = [pool.get(key) for pool in pools]
+    return "+".join(map(str, counts)) if len(counts) > 1 else next(iter(counts), None)
 
 
 def _first(items: Sequence[Body] | None) -> Body:

@@ -87,7 +87,9 @@ def _scales(rival: Body, target: TargetRef) -> bool:
 
 
 def _same_target(one: Resource, other: Resource) -> bool:
-    return one.key.namespace == other.key.namespace and one.pool.target == other.pool.target
+    """Whether any pool of `one` has the target of `other`'s first."""
+    targets = [pool.target for pool in one.pools]
+    return one.key.namespace == other.key.namespace and other.pool.target in targets
 
 
 def _rank(resource: Resource) -> tuple[float, str]:

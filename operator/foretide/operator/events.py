@@ -73,8 +73,10 @@ class Events:
 
     async def tell(self, turn: Turn, status: Mapping[str, Any]) -> None:
         """The events of one turn."""
-        if turn.actuation is not None and turn.actuation.outcome is Outcome.DONE and turn.decision and turn.evidence:
-            await self._emit(turn, "Normal", "Scaled", explain(turn.decision, turn.evidence.pool))
+        for part in turn.parts:
+            done = part.actuation is not None and part.actuation.outcome is Outcome.DONE
+            if done and part.decision and part.evidence:
+                await self._emit(turn, "Normal", "Scaled", explain(part.decision, part.evidence.pool))
         for warning in turn.entry.warnings:
             await self._once(turn, "UnknownField", warning)
         for condition in status.get("conditions") or ():

@@ -8,8 +8,10 @@ from typing import Any
 from foretide.operator.actuate import Outcome, actuate
 from foretide.operator.events import Events
 from foretide.operator.pace import Pace
+from foretide.operator.pair.finish import carried_out
+from foretide.operator.patches import patch_between
 from foretide.operator.seams import Cluster, ClusterError, Journal, Key
-from foretide.operator.status import Turn, patch_between, signature, status_of
+from foretide.operator.status import Turn, signature, status_of
 from foretide.operator.target import Target
 from foretide.operator.telemetry import Telemetry
 from foretide.operator.warmth import Warmth
@@ -54,13 +56,13 @@ class Finisher:
 
     async def finish(self, turn: Turn, target: Target) -> Turn:
         """The turn with what became of its order."""
-        turn = await self._carry_out(turn, target)
-        if self._warmth is not None and self._leads():
+        turn = await carried_out(turn, target, self._carry_out)
+        if self._warmth is not None and self._leads() and turn.partner is None:
             turn = await self._warmth.settle(turn, target)
         self._decided(turn)
-        if self._journal is not None and turn.evidence is not None and turn.decision is not None:
-            told = {"target": str(turn.entry.key), "outcome": turn.actuation.outcome if turn.actuation else None}
-            self._journal.append(encode(turn.evidence, turn.decision) | told)
+        for part in turn.parts if self._journal is not None else ():
+            if self._journal is not None and part.evidence is not None and part.decision is not None:
+                self._journal.append(encode(part.evidence, part.decision) | _of(turn, part))
         self._telemetry.count(turn)
         if self._leads():
             await self._tell(turn, target)
@@ -137,6 +139,13 @@ class Finisher:
 
 def _has_acted(turn: Turn) -> bool:
     return turn.actuation is not None and turn.actuation.outcome is Outcome.DONE
+
+
+def _of(turn: Turn, part: Turn) -> dict[str, Any]:
+    """Whose record it is; of two pools, both have a record, which says that they were decided together."""
+    outcome = part.actuation.outcome if part.actuation else None
+    told: dict[str, Any] = {"target": str(turn.entry.key), "outcome": outcome}
+    return told if turn.partner is None else told | {"role": "prefill" if part is turn else "decode"}
 
 
 def _ours(status: Mapping[str, Any]) -> dict[str, Any]:

@@ -118,9 +118,10 @@ def _scaled(resource: Resource) -> tuple[str, TargetRef]:
 
 def unresolved(resource: Resource, error: ClusterError) -> Unresolved:
     """What a failed look means for the owner of the resource."""
-    target = f"pools[0].targetRef: {resource.pool.target} in namespace {resource.key.namespace}"
+    where = f"pools[{resource.pool.index}].targetRef"
+    target = f"{where}: {resource.pool.target} in namespace {resource.key.namespace}"
     if isinstance(error, NotScalable):
-        return Unresolved("TargetNotScalable", f"pools[0].targetRef: {error}; name a kind that has replicas")
+        return Unresolved("TargetNotScalable", f"{where}: {error}; name a kind that has replicas")
     if error.status == 404:
         return Unresolved("TargetNotFound", f"{target} does not exist; create it or correct the name")
     if error.status in (401, 403):

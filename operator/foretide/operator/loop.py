@@ -9,7 +9,7 @@ What is NOT promised: a sweep within its interval whatever the number of targets
 import asyncio
 import logging
 from collections.abc import Collection, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import floor
 
 import numpy as np
@@ -18,6 +18,7 @@ from foretide.operator.actuate import Outcome
 from foretide.operator.engines.preset import Lens
 from foretide.operator.finish import Finisher
 from foretide.operator.look import Looker
+from foretide.operator.pair.finish import changed, decisions_of
 from foretide.operator.reading import Reading
 from foretide.operator.registry import Entry, Registry
 from foretide.operator.seams import Clock, Key
@@ -177,13 +178,14 @@ class Loop:
     async def _finished(self, turn: Turn, target: Target) -> Turn:
         async with self._at_once:
             turn = await self._parts.finisher.finish(turn, target)
-        if turn.actuation is not None and (turn.actuation.outcome is Outcome.MOVED or _raised_with_gate(turn)):
+        moved = any(part.actuation is not None and part.actuation.outcome is Outcome.MOVED for part in turn.parts)
+        if moved or (turn.actuation is not None and _raised_with_gate(turn)):
             self.bring_forward(turn.entry.key)
         return turn
 
     def _held(self, turns: list[Turn]) -> list[Turn]:
         """The turns of a whole sweep, without their lowering where everything would fall at once."""
-        decisions = {str(turn.entry.key): turn.decision for turn in turns if turn.decision is not None}
+        decisions = {name: decision for turn in turns for name, decision in decisions_of(turn).items()}
         before, self._demand = self._demand, _total_demand(turns)
         why = global_hold(decisions, demand=self._demand, demand_before=before)
         self._parts.telemetry.global_hold.set(bool(why))
@@ -192,7 +194,7 @@ class Loop:
         if not why:
             return turns
         logger.warning("global hold: %s", why)
-        return [replace(turn, decision=held(turn.decision, why)) if turn.decision else turn for turn in turns]
+        return [changed(turn, lambda decision: held(decision, why)) for turn in turns]
 
     def _drop_the_gone(self) -> None:
         present = {entry.key for entry in self._parts.registry.entries()}

@@ -17,6 +17,7 @@ from foretide.operator.engines.vllm import VLLM
 from foretide.operator.engines.written import Engine, WrittenMetrics, lacking, preset_of
 from foretide.operator.local_days import WrittenCalendar, holidays
 from foretide.operator.metadata import misshapen
+from foretide.operator.pair.written import Role, WrittenPair, beside_a_pair, misfit
 from foretide.operator.schedule import WrittenEvent, scheduled
 from foretide.operator.seams import Body, Key, TargetRef
 from foretide.operator.times import seconds, timestamp
@@ -34,6 +35,7 @@ from foretide.policies.flow import (
     ScalingRules,
     ScalingSelect,
 )
+from foretide.policies.pair.setting import Ratio
 from foretide.policies.turn import TargetSpec
 from foretide.simulator.nearest import unknown_field
 
@@ -126,7 +128,7 @@ class _TargetRef(Written):
 
 class _Pool(Written):
     name: str = "main"
-    role: Literal["aggregated"] = "aggregated"
+    role: Role = "aggregated"
     target_ref: _TargetRef
     gpus_per_replica: Annotated[int, Field(ge=1, le=1024)] = 1
     accelerator: Annotated[str, Field(min_length=1, max_length=63)]
@@ -162,7 +164,8 @@ class _Spec(Written):
     model: Annotated[str, Field(min_length=1, max_length=128)]
     engine: Engine = "vllm"
     objective: _Objective
-    pools: Annotated[list[_Pool], Field(min_length=1, max_length=1)]
+    pools: Annotated[list[_Pool], Field(min_length=1)]
+    pair: WrittenPair | None = None
     metrics: WrittenMetrics = WrittenMetrics()
     behavior: _Behavior = _Behavior()
     schedule: Annotated[list[WrittenEvent], Field(max_length=64, default_factory=list)]
@@ -175,6 +178,12 @@ class _Spec(Written):
     def _can_be_read(self) -> "_Spec":
         if lack := lacking(self.engine, self.metrics):
             raise ValueError(lack)
+        return self
+
+    @model_validator(mode="after")
+    def _pools_fit(self) -> "_Spec":
+        if found := misfit(self.pools, self.pair) or beside_a_pair(self):
+            raise ValueError(found)
         return self
 
     @model_validator(mode="after")
@@ -201,6 +210,8 @@ class PoolSpec:
     gpus_per_replica: int
     min_replicas: int
     max_replicas: int
+    index: int = 0
+    """Of `spec.pools`, for messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +237,14 @@ class Resource:
     resume: str = ""
     """The owner's newest request to write replicas again."""
     warm: WrittenWarm = field(default_factory=WrittenWarm)
+    decode: PoolSpec | None = None
+    """Given, there are two pools, and `pool` is the prefill pool."""
+    ratio: Ratio = field(default_factory=Ratio)
+    """Of prefill replicas over decode replicas, where there are two pools."""
+
+    @property
+    def pools(self) -> tuple[PoolSpec, ...]:
+        return (self.pool,) if self.decode is None else (self.pool, self.decode)
 
     @property
     def lens(self) -> Lens:
@@ -301,7 +320,8 @@ def _printable(name: str) -> str:
 def _resource(body: Body, spec: _Spec) -> Resource:
     meta = body.get("metadata") or {}
     key = Key(meta.get("namespace") or "default", meta.get("name") or "")
-    pool = spec.pools[0]
+    pools = sorted((pool.role != "prefill", index) for index, pool in enumerate(spec.pools))
+    pool, *decode = (_pool(spec.pools[index], index) for _, index in pools)
     annotations = meta.get("annotations") or {}
     return Resource(
         key=key,
@@ -312,20 +332,15 @@ def _resource(body: Body, spec: _Spec) -> Resource:
         source=spec.metrics.source,
         preset=preset_of(spec.engine, spec.metrics),
         gateway=spec.metrics.gateway or "",
-        pool=PoolSpec(
-            name=pool.name,
-            target=TargetRef(pool.target_ref.api_version, pool.target_ref.kind, pool.target_ref.name),
-            accelerator=pool.accelerator,
-            gpus_per_replica=pool.gpus_per_replica,
-            min_replicas=pool.min_replicas,
-            max_replicas=pool.max_replicas,
-        ),
+        pool=pool,
         spec=_target_spec(spec, str(key), annotations),
         actuation=spec.actuation,
         tuning=spec.concurrency.tuning() if spec.concurrency else None,
         limit=limit_in_force(body.get("status") or {}) if spec.concurrency else None,
         resume=str(annotations.get(RESUME) or ""),
         warm=spec.warm,
+        decode=decode[0] if decode else None,
+        ratio=spec.pair.ratio.bounds() if spec.pair else Ratio(),
     )
 
 
@@ -343,6 +358,18 @@ def _target_spec(spec: _Spec, name: str, annotations: Mapping[str, Any]) -> Targ
         rest=spec.warm.rest(),
         # Another mode reads no approval, so that an old one never looks like a change of its spec.
         approval=approval(annotations.get(APPROVE)) if spec.mode is Mode.APPROVE else None,
+    )
+
+
+def _pool(pool: _Pool, index: int) -> PoolSpec:
+    return PoolSpec(
+        name=pool.name,
+        target=TargetRef(pool.target_ref.api_version, pool.target_ref.kind, pool.target_ref.name),
+        accelerator=pool.accelerator,
+        gpus_per_replica=pool.gpus_per_replica,
+        min_replicas=pool.min_replicas,
+        max_replicas=pool.max_replicas,
+        index=index,
     )
 
 

@@ -34,6 +34,8 @@ from foretide.operator.pace import Pace
 from foretide.operator.page.record import Decisions
 from foretide.operator.page.serve import page_app
 from foretide.operator.page.view import Life, Window
+from foretide.operator.pair.service import RoleServices
+from foretide.operator.pair.turns import PairTurner
 from foretide.operator.process import answering, crd_hint, opened_sources, serving
 from foretide.operator.reading import Reading
 from foretide.operator.registry import Registry
@@ -59,8 +61,9 @@ async def serve(settings: Settings, *, end: Callable[[int], None] = os._exit) ->
         cluster = await stack.enter_async_context(Kubernetes(credentials, namespaces=settings.namespaces))
         sources = await opened_sources(stack, settings.sources)
         services = stack.enter_context(Services(cache=settings.cache))
+        roles = stack.enter_context(RoleServices(cache=settings.cache))
         operator = Operator(
-            settings, credentials=credentials, cluster=cluster, sources=sources, services=services, end=end
+            settings, credentials=credentials, cluster=cluster, sources=sources, services=(services, roles), end=end
         )
         await operator.run()
 
@@ -75,7 +78,7 @@ class Operator:
         credentials: Credentials,
         cluster: Kubernetes,
         sources: dict[str, MetricsSource],
-        services: Services,
+        services: tuple[Services, RoleServices],
         end: Callable[[int], None],
     ) -> None:
         self._settings = settings
@@ -136,17 +139,20 @@ class Operator:
             for runner in runners:
                 await runner.cleanup()
 
-    def _parts(self, sources: dict[str, MetricsSource], services: Services) -> Parts:
-        settings = self._settings
+    def _parts(self, sources: dict[str, MetricsSource], services: tuple[Services, RoleServices]) -> Parts:
+        settings, ahead = self._settings, self._ahead()
         looker = Looker(self._cluster, self._registry)
         reading = Reading(settings, sources)
+        pairs = PairTurner(settings=settings, looker=looker, reading=reading, roles=services[1], ahead=ahead)
         return Parts(
             settings=settings,
             registry=self._registry,
             targets=self._targets,
             looker=looker,
             reading=reading,
-            turner=Turner(settings=settings, looker=looker, reading=reading, services=services, ahead=self._ahead()),
+            turner=Turner(
+                settings=settings, looker=looker, reading=reading, services=services[0], ahead=ahead, pairs=pairs
+            ),
             finisher=Finisher(
                 cluster=self._cluster,
                 events=Events(self._cluster, identity=settings.identity, emitting=self._pace.spend),

@@ -65,12 +65,12 @@ def sketched(question: Question) -> ServiceModel:
     """What can be said without measuring: the profile's work at a careful load, or a wide prior without a profile."""
     binding = next(iter(question.objective.declared()))
     try:
-        deployment = _deployment(question)
+        deployment = deployment_of(question)
     except (NoProfile, BadProfile) as error:
         work = WorkPerUnit(0.0, 1 / PRIOR_PREFILL, 1 / PRIOR_DECODE)
         source, spread = f"wide prior, for want of a profile of {question.model} ({error})", PRIOR_SD
     else:
-        work = work_per_unit(deployment, question.objective, *_lengths(question))
+        work = work_per_unit(deployment, question.objective, *lengths_of(question))
         source, spread = f"profile of {deployment.profile.model}, careful until the measurement is done", SKETCH_SD
     return ServiceModel(
         work=work,
@@ -83,9 +83,9 @@ def sketched(question: Question) -> ServiceModel:
 
 def measured(question: Question, cache: Path) -> ServiceModel:
     """The service model of a question, measured or from the cache. Runs in a worker process. Raises NoProfile."""
-    prompts, outputs = _lengths(question)
+    prompts, outputs = lengths_of(question)
     found = service_model(
-        deployment=_deployment(question),
+        deployment=deployment_of(question),
         objective=question.objective,
         prompt_tokens=prompts,
         output_tokens=outputs,
@@ -95,14 +95,14 @@ def measured(question: Question, cache: Path) -> ServiceModel:
     return replace(found, log_speed_mean=mean, log_speed_sd=sd)
 
 
-def _deployment(question: Question) -> Deployment:
+def deployment_of(question: Question) -> Deployment:
     own = own_profiles()
     found = find_profile(model=question.model, gpu=question.accelerator, tp=question.gpus, own=own)
     return Deployment(found) if question.limit is None else Deployment(found, max_num_seqs=question.limit)
 
 
-def _lengths(question: Question) -> tuple[Tokens, Tokens]:
-    """Lognormal lengths around the known means: shape (LENGTH_SAMPLES,) each, the same in every process."""
+def lengths_of(question: Question) -> tuple[Tokens, Tokens]:
+    """Samples of lengths: lognormal around the known means: shape (LENGTH_SAMPLES,) each, the same in every process."""
     rng = np.random.default_rng(0)
     drawn = []
     for mean, sigma in zip((question.prompt_tokens, question.output_tokens), LENGTH_SIGMAS, strict=True):

@@ -15,6 +15,7 @@ from foretide.operator.approvals import pending_told
 from foretide.operator.keda.carried import Uncarried
 from foretide.operator.look import Look, Unresolved
 from foretide.operator.naps import Trouble
+from foretide.operator.pair.told import first_to_act, of_both, of_the_pair
 from foretide.operator.registry import Entry
 from foretide.operator.resource import BY_KEDA
 from foretide.operator.scorecards import published
@@ -31,6 +32,7 @@ from foretide.policies.flow import (
     ReasonCode,
     Trust,
 )
+from foretide.policies.pair.setting import PairProposal
 from foretide.policies.scorecard import Scorecard
 from foretide.policies.warm.account import News, WarmAccount
 from foretide.policies.words import explain, how_fast
@@ -62,6 +64,15 @@ class Turn:
     warm_news: News = field(default_factory=News)
     tier_trouble: Trouble | None = None
     """Why a declared tier cannot be had."""
+    partner: "Turn | None" = None
+    """Of two pools: what came of the decode pool. This turn is then the prefill pool's, and of both in the rest."""
+    pair: PairProposal | None = None
+    """Of two pools: what their demand asks for."""
+
+    @property
+    def parts(self) -> "tuple[Turn, ...]":
+        """One turn per pool."""
+        return (self,) if self.partner is None else (self, self.partner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +95,9 @@ def status_of(turn: Turn, *, before: Mapping[str, Any]) -> dict[str, Any]:
     if entry.resource is not None:
         status["acceptedGeneration"] = entry.resource.generation
     if turn.evidence is not None and turn.decision is not None:
-        status["pools"] = [_pool(turn.evidence, turn.decision, turn.actuation)]
-        status["lastDecision"] = _last_decision(turn.evidence, turn.decision)
+        pools = [(part.evidence, part.decision, part.actuation) for part in turn.parts]
+        status["pools"] = [_pool(seen, decided, done) for seen, decided, done in pools if seen and decided]
+        status["lastDecision"] = _decided(turn, turn.evidence, turn.decision)
         if turn.decision.pending is not None and not _settled(turn.actuation):
             status["pendingApproval"] = pending_told(turn.decision.pending)
     else:
@@ -116,20 +128,14 @@ def signature(status: Mapping[str, Any]) -> tuple[Any, ...]:
     )
 
 
-def patch_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """The merge patch that makes `after` of `before`: what is gone becomes null, else it would stay."""
-    patch: dict[str, Any] = dict.fromkeys(set(before) - set(after))
-    for name, value in after.items():
-        old = before.get(name)
-        if isinstance(value, Mapping) and isinstance(old, Mapping):
-            patch[name] = patch_between(old, value)
-        elif value != old:
-            patch[name] = value
-    return patch
-
-
 def _conditions(turn: Turn, before: Mapping[str, Any]) -> list[dict[str, Any]]:
     known = {item.get("type"): item for item in before.get("conditions") or ()}
+    told = _found(turn) if turn.partner is None else of_both(_found(turn), _found(turn.partner))
+    return [_written(item, known.get(item.type), turn) for item in (_ready(turn, told), *told)]
+
+
+def _found(turn: Turn) -> list[Condition]:
+    """The conditions of one pool."""
     found = (
         _target_resolved(turn),
         _conflict(turn),
@@ -139,8 +145,7 @@ def _conditions(turn: Turn, before: Mapping[str, Any]) -> list[dict[str, Any]]:
         _able(turn),
         _tiers_condition(turn),
     )
-    told = [condition for condition in found if condition is not None]
-    return [_written(item, known.get(item.type), turn) for item in (_ready(turn, told), *told)]
+    return [condition for condition in found if condition is not None]
 
 
 def _written(condition: Condition, before: Mapping[str, Any] | None, turn: Turn) -> dict[str, Any]:
@@ -169,10 +174,10 @@ def _ready(turn: Turn, others: Sequence[Condition]) -> Condition:
             return Condition("Ready", False, condition.reason, condition.message)
     if turn.decision is None or turn.evidence is None:
         return Condition("Ready", None, "Starting", "no decision yet")
-    text = explain(turn.decision, turn.evidence.pool)
+    text = _explained(turn)
     if entry.warnings:
         text = f"{'; '.join(entry.warnings)}. {text}"
-    return Condition("Ready", True, turn.decision.reason.code.value, text)
+    return Condition("Ready", True, _told_first(turn, turn.decision).reason.code.value, text)
 
 
 def _target_resolved(turn: Turn) -> Condition | None:
@@ -297,6 +302,25 @@ def _pool(evidence: Evidence, decision: Decision, actuation: Actuation | None) -
     }
 
 
+def _explained(turn: Turn) -> str:
+    return ". ".join(
+        explain(part.decision, part.evidence.pool) for part in turn.parts if part.decision and part.evidence
+    )
+
+
+def _told_first(turn: Turn, decision: Decision) -> Decision:
+    return decision if turn.partner is None else first_to_act(part.decision for part in turn.parts if part.decision)
+
+
+def _decided(turn: Turn, evidence: Evidence, decision: Decision) -> dict[str, Any]:
+    told, partner = _last_decision(evidence, decision), turn.partner
+    if partner is None or partner.evidence is None or partner.decision is None:
+        return told
+    reason = _told_first(turn, decision).reason.code.value
+    both = of_the_pair(told, _last_decision(partner.evidence, partner.decision), turn.pair, reason=reason)
+    return both | {"message": shortened(_explained(turn)), "capacity": shortened(both["capacity"])}
+
+
 def _last_decision(evidence: Evidence, decision: Decision) -> dict[str, Any]:
     proposal = decision.proposal
     told: dict[str, Any] = {
@@ -339,14 +363,21 @@ def _forecast_told(forecast: DemandForecast) -> dict[str, Any]:
 def _history(turn: Turn, before: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Newest first: what was written to the target, or handed to KEDA for it."""
     past = list(before.get("history") or ())
+    for part in reversed(turn.parts):
+        past = _with_change(part, past, named=turn.partner is not None)
+    return past[:HISTORY_LIMIT]
+
+
+def _with_change(turn: Turn, past: list[dict[str, Any]], *, named: bool) -> list[dict[str, Any]]:
     if _settled(turn.actuation) and turn.decision is not None and isinstance(turn.decision.verdict, Act):
         order, reason = turn.decision.verdict.order, turn.decision.reason
         told = {"time": written_time(turn.at), "from": order.before, "to": order.after}
+        told |= {"pool": order.pool} if named else {}
         # KEDA takes its time, and is told the same until it has done it.
         if past and turn.actuation is not None and turn.actuation.outcome is Outcome.HANDED:
             past = past[1:] if (past[0].get("from"), past[0].get("to")) == (order.before, order.after) else past
         past = [told | {"reason": reason.code.value, "message": shortened(reason.text)}, *past]
-    return past[:HISTORY_LIMIT]
+    return past
 
 
 def _done(actuation: Actuation | None) -> bool:

@@ -62,6 +62,8 @@ class Target:
     """As last written, or as found at the start."""
     status_at: float = float("-inf")
     planned_at: float = float("-inf")
+    halves: "tuple[Target, Target] | None" = None
+    """Of two pools: what is known of the prefill pool and of the decode pool alone."""
     busy: bool = False
     """A plan of this target is under way; the fast pass leaves it alone."""
 
@@ -71,6 +73,20 @@ class Target:
         self.starts.watch(look.replicas)
         self.pods |= {replica.name: now for replica in look.replicas}
         self.pods = {name: at for name, at in self.pods.items() if now - at <= keep_s}
+
+
+def halves_of(target: Target, entry: Entry, settings: Settings) -> tuple[Target, Target]:
+    """The two pools of a target, made when first needed."""
+    if target.halves is None:
+        target.halves = (_half(target, entry, settings), _half(target, entry, settings))
+    return target.halves
+
+
+def _half(target: Target, entry: Entry, settings: Settings) -> Target:
+    prior = ColdStart(settings.cold_start_median_s, settings.cold_start_sigma)
+    half = Target(entry.uid, Memory(target.memory.watching_since), target.forecaster, Starts(prior))
+    half.contest = contests.remembered(entry.status, resume=entry.resource.resume if entry.resource else "")
+    return half
 
 
 class Targets:
@@ -107,7 +123,8 @@ class Targets:
 
     def forget_what_was_watched(self, *, now: float) -> None:
         """After a jump of the clock, every target watches a full window again before it may go down."""
-        for target in self._targets.values():
+        halves = (half for target in self._targets.values() for half in target.halves or ())
+        for target in (*self._targets.values(), *halves):
             target.memory = Memory(now)
             target.contest = restarted(target.contest, at=now)
             # Times of the other clock would keep status and events back until this one has caught up.

@@ -70,6 +70,22 @@ class Telemetry:
         """Takes in one finished turn."""
         if turn.evidence is None or turn.decision is None:
             return
+        for part in turn.parts:
+            self._count_pool(part)
+        evidence = turn.evidence
+        if evidence.history.trust is not Trust.FRESH:
+            self.rejected.labels(evidence.history.trust.value).inc()
+        if evidence.service.observed:
+            self.speed.labels(*_labels(turn.entry.key)).set(evidence.service.speed()[0])
+        self._count_forecast(turn)
+        if turn.warm is not None:
+            self.warm.count(_labels(turn.entry.key), turn.warm, turn.warm_news)
+        if turn.scorecard is not None:
+            self._count_scorecard(_labels(turn.entry.key), turn.scorecard)
+
+    def _count_pool(self, turn: Turn) -> None:
+        if turn.evidence is None or turn.decision is None:
+            return
         key, evidence, decision = turn.entry.key, turn.evidence, turn.decision
         verdict = "act" if isinstance(decision.verdict, Act) else "hold"
         self.decisions.labels(verdict, decision.reason.code.value).inc()
@@ -80,15 +96,6 @@ class Telemetry:
         counts = {"current": pool.desired, "ready": pool.ready, "starting": pool.starting, "desired": decision.desired}
         for kind, count in counts.items():
             self.replicas.labels(*_labels(key), pool.name, kind).set(count)
-        if evidence.history.trust is not Trust.FRESH:
-            self.rejected.labels(evidence.history.trust.value).inc()
-        if evidence.service.observed:
-            self.speed.labels(*_labels(key)).set(evidence.service.speed()[0])
-        self._count_forecast(turn)
-        if turn.warm is not None:
-            self.warm.count(_labels(key), turn.warm, turn.warm_news)
-        if turn.scorecard is not None:
-            self._count_scorecard(_labels(key), turn.scorecard)
 
     def _count_forecast(self, turn: Turn) -> None:
         if turn.evidence is None or turn.decision is None:
@@ -101,6 +108,8 @@ class Telemetry:
         proposal, forecast = turn.decision.proposal, turn.evidence.forecast
         if proposal is not None and (risk := proposal.risk_at(proposal.replicas)) is not None:
             self.risk.labels(*labels).set(risk)
+        if turn.pair is not None:
+            self.risk.labels(*labels).set(turn.pair.probability)
         if forecast is not None and forecast.score is not None:
             self.forecast_crps.labels(*labels).set(forecast.score.crps)
             self.forecast_skill.labels(*labels).set(forecast.score.skill)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import replace
+from typing import Protocol
 
 from foretide.forecaster.announced import Announced
 from foretide.forecaster.local_time import LocalTime, aligned, offset_of
@@ -37,6 +38,14 @@ from foretide.policies.warm.ladder import ZERO
 logger = logging.getLogger(__name__)
 
 
+class Pairs(Protocol):
+    """Who takes the turns of resources with two pools."""
+
+    async def plan(
+        self, entry: Entry, resource: Resource, target: Target, series: PodSeries, *, now: float
+    ) -> Turn: ...
+
+
 class Turner:
     """Takes turns. A turn that fails is a turn too: it holds, and says that it failed."""
 
@@ -48,18 +57,22 @@ class Turner:
         reading: Reading,
         services: Services,
         ahead: Ahead | None = None,
+        pairs: "Pairs | None" = None,
     ) -> None:
         self._settings = settings
         self._looker = looker
         self._reading = reading
         self._services = services
         self._ahead = ahead
+        self._pairs = pairs
 
     async def plan(self, entry: Entry, target: Target, series: PodSeries | None, *, now: float) -> Turn:
         """A full turn on what `series` says of the last minutes."""
         if entry.resource is None or series is None:
             return Turn(entry, now, None)
         try:
+            if entry.resource.decode is not None and self._pairs is not None:
+                return await self._pairs.plan(entry, entry.resource, target, series, now=now)
             return await self._planned(entry, entry.resource, target, series, now)
         except Exception:
             logger.exception("%s: turn failed", entry.key)
@@ -91,7 +104,7 @@ class Turner:
         await self._taken_in(target, found, series, resource, now=now)
         spec, sight = possible(resource, target, now=now), self._sight(resource, target, found, series, now)
         # The first look at a day of bins takes a third of a second, which other targets need not wait for.
-        lengths = await asyncio.to_thread(_screened, target, sight.history)
+        lengths = await asyncio.to_thread(lengths_screened, target, sight.history)
         sight = replace(sight, usual=lengths.history)
         await self._prepared(resource, target, sight)
         evidence, decision = await asyncio.to_thread(
@@ -206,7 +219,7 @@ class Turner:
         )
 
 
-def _screened(target: Target, history: DemandHistory) -> Screened:
+def lengths_screened(target: Target, history: DemandHistory) -> Screened:
     """What is odd about lengths, and the history to forecast from. Nothing is learned of bins that may be unsound."""
     if history.trust is Trust.FRESH:
         target.usual = learned(target.usual, history)
@@ -259,7 +272,7 @@ def marks_of(decision: Decision, found: Look, series: PodSeries, resource: Resou
 
 def relievable(entry: Entry, target: Target | None) -> bool:
     """Whether the fast pass may do something: in a mode that acts of itself, planned before, and not just now."""
-    if target is None or target.busy or entry.resource is None:
+    if target is None or target.busy or entry.resource is None or entry.resource.decode is not None:
         return False
     if entry.resource.spec.mode not in (Mode.RAISE_ONLY, Mode.AUTO):
         return False

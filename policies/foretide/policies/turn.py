@@ -70,7 +70,7 @@ class Question:
 
 def question_of(*, spec: TargetSpec, sight: Sight, memory: Memory, rhythm: Rhythm) -> Question:
     """What `plan_turn` will ask with the same arguments."""
-    blind = _evidence(spec, sight, memory, rhythm, None)
+    blind = evidence_of(spec, sight, memory, rhythm, None)
     return Question(ceil(planning_horizon(blind) / sight.history.step), _seed(spec.name, sight))
 
 
@@ -81,7 +81,7 @@ def plan_turn(
     asked = question_of(spec=spec, sight=sight, memory=memory, rhythm=rhythm)
     history = sight.usual or sight.history
     forecast = forecaster.forecast(history=history, horizon=asked.horizon, paths=paths, seed=asked.seed)
-    evidence = _evidence(spec, sight, memory, rhythm, forecast)
+    evidence = evidence_of(spec, sight, memory, rhythm, forecast)
     return evidence, plan(evidence)
 
 
@@ -89,13 +89,14 @@ def relief_turn(
     *, spec: TargetSpec, sight: Sight, memory: Memory, rhythm: Rhythm, forecast: DemandForecast | None = None
 ) -> tuple[Evidence, Decision]:
     """The fast pass on the same sight; `forecast` is the standing one, for the record."""
-    evidence = _evidence(spec, sight, memory, rhythm, forecast)
+    evidence = evidence_of(spec, sight, memory, rhythm, forecast)
     return evidence, relieve(evidence)
 
 
-def _evidence(
+def evidence_of(
     spec: TargetSpec, sight: Sight, memory: Memory, rhythm: Rhythm, forecast: DemandForecast | None
 ) -> Evidence:
+    """What a decision on one pool depends on."""
     return Evidence(
         now=sight.now,
         mode=spec.mode,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from paired import paired
 
 from foretide.cli.backtest import backtest_command
 from foretide.cli.problems import BadInput
@@ -50,6 +51,11 @@ def test_a_prometheus_that_is_not_there_is_one_line(manifest: Path) -> None:
 )
 def test_bad_input_names_the_field_the_value_and_the_fix(manifest: Path, changes: dict[str, str], line: str) -> None:
     assert refusal(manifest, **changes).startswith(line)
+
+
+def test_two_pools_are_not_replayed(manifest: Path) -> None:
+    manifest.write_text(yaml.safe_dump(AUTOSCALER | {"spec": paired()["spec"]}))
+    assert "has two pools, and one is replayed; name a target of one" in refusal(manifest)
 
 
 def test_a_manifest_that_makes_no_sense_names_its_field(manifest: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from paired import serve, two_pools
 from shell import LLAMA, world
 
 from foretide.cli.inspect import explained, summary, table
@@ -78,6 +79,25 @@ async def test_what_could_not_be_judged_is_told_by_its_cause() -> None:
     body = found.cluster.resources[LLAMA] | {"status": found.status()}
     assert any(line.startswith("  left out of it: 100.00% of the time (missing 0.") for line in explained(body))
     assert summary(body)["shadow"] is None
+
+
+async def test_both_of_two_pools_are_told_with_one_probability() -> None:
+    made = two_pools(decode=4)
+    serve(made, (-60.0, 40.0))
+    await made.plan()
+    body = made.cluster.resources[LLAMA] | {"status": made.status()}
+    text = "\n".join(explained(body))
+    for words in (
+        "pool prefill: 4 replicas, 4 desired; 1 ready",
+        "pool decode: 8 replicas, 8 desired; 4 ready",
+        "probability that a window breaks the objective: as proposed 0.0000",
+        "capacity: prefill: ten prompts/s; decode: five outputs/s",
+        "prefill 1 -> 4  DemandRises",
+        "decode 4 -> 8  DemandRises",
+    ):
+        assert words in text
+    told = summary(body)
+    assert (told["replicas"], told["desired"], told["ready"]) == ("4+8", "4+8", "1+4")
 
 
 def test_columns_line_up() -> None:

@@ -18,7 +18,8 @@ def validate(capsys: pytest.CaptureFixture[str], *files: Path) -> tuple[int, str
 
 
 def test_the_example_is_valid(capsys: pytest.CaptureFixture[str]) -> None:
-    assert validate(capsys, EXAMPLE) == (0, f"{EXAMPLE}: llama is valid\n", "")
+    for example in (EXAMPLE, EXAMPLE.with_name("prefill-decode.yaml")):
+        assert validate(capsys, example) == (0, f"{example}: llama is valid\n", "")
 
 
 def test_every_mistake_is_one_line_with_field_value_and_fix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

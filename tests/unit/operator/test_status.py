@@ -9,13 +9,13 @@ import yaml
 from given import NOW, evidence, forecast, history, pool
 from hypothesis import given
 from hypothesis import strategies as st
-from twins import merged, resource
+from twins import resource
 
 from foretide.operator.actuate import Actuation, Outcome
 from foretide.operator.look import Look, Unresolved
 from foretide.operator.registry import Entry, Registry
 from foretide.operator.seams import Key, Scale
-from foretide.operator.status import MESSAGE_LIMIT, Turn, patch_between, shortened, signature, status_of
+from foretide.operator.status import MESSAGE_LIMIT, Turn, shortened, signature, status_of
 from foretide.operator.times import written_time as when
 from foretide.policies.decide import plan
 from foretide.policies.flow import Costs, Evidence, ForecastScore, Trust
@@ -145,19 +145,6 @@ def test_messages_fit_the_schema_whatever_they_say(text: str) -> None:
     told = shortened(text)
     assert len(told) <= MESSAGE_LIMIT
     assert told.isprintable()
-
-
-VALUES = st.recursive(
-    st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=2),
-    lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
-    max_leaves=8,
-)
-OBJECTS = st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3)
-
-
-@given(OBJECTS, OBJECTS)
-def test_a_patch_makes_of_the_old_status_exactly_the_new_one(old: dict[str, Any], new: dict[str, Any]) -> None:
-    assert merged(old, patch_between(old, new)) == new
 
 
 def test_demand_that_may_be_more_than_measured_is_told_beside_fresh_metrics() -> None:

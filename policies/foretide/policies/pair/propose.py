@@ -66,7 +66,8 @@ def _cheapest(evidence: PairEvidence, needs: Needs, limits: Limits, accepted: fl
 def _as_much_as_there_may_be(evidence: PairEvidence, limits: Limits) -> Counts:
     """The largest pair within the limits and the ratio; what is there, where no pair is within both."""
     most, ratio = limits.most, evidence.ratio
-    inside = Counts(min(most.prefill, int(ratio.most * most.decode + 1e-9) if most.decode else 0), most.decode)
+    allowed = ratio.most * most.decode if most.decode else 0.0  # may be without bound
+    inside = Counts(int(min(most.prefill, allowed + 1e-9)), most.decode)
     if ratio.least > 0:
         inside = Counts(inside.prefill, min(most.decode, int(inside.prefill / ratio.least + 1e-9)))
     return inside if ratio.allows(inside) else now_of(evidence)
