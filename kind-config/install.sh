@@ -7,7 +7,9 @@ patience=--timeout=5m
 
 kubectl apply --server-side --force-conflicts -k "$here"
 helm upgrade --install foretide "$here/../charts/foretide" --namespace foretide --values "$here/values.yaml"
-kubectl wait --for=condition=Established $patience crd/inferenceautoscalers.autoscaling.foretide.io
+crd=crd/inferenceautoscalers.autoscaling.foretide.io
+# A wait that looks before there is a status ends with an error at once.
+kubectl wait --for=condition=Established $patience $crd || { sleep 2 && kubectl wait --for=condition=Established $patience $crd; }
 kubectl apply --server-side --force-conflicts -f "$here/example/autoscaler.yaml"
 kubectl -n kwok rollout status $patience deployment/kwok
 kubectl -n monitoring rollout status $patience deployment/prometheus

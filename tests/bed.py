@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from audit import audit_flags
+from crds import established
 from hpa_series import DOWNSCALE_S
 
 from foretide.cli.bed.bed import Bed
@@ -47,8 +48,7 @@ def bed(audit_log: Path) -> Iterator[Bed]:
 def with_crd(bed: Bed) -> Bed:
     """The bed with an API server that knows InferenceAutoscalers."""
     bed.kubectl("apply", "-f", str(crd_path()))
-    crd = "crd/inferenceautoscalers.autoscaling.foretide.io"
-    bed.kubectl("wait", "--for=condition=Established", "--timeout=30s", crd)
+    established(bed, "inferenceautoscalers.autoscaling.foretide.io")
     return bed
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from crds import established
 
 from foretide.cli.bed.bed import Bed
 from foretide.cli.bed.processes import free_port
@@ -213,7 +214,7 @@ class LookBack:
 def run(bed: Bed, folder: Path, *, say: Any = print) -> Recording:
     """The recorded run, some eight minutes of real time."""
     bed.kubectl("apply", "-f", str(crd_path()))
-    bed.kubectl("wait", "--for=condition=Established", "--timeout=30s", f"crd/{CRD}")
+    established(bed, CRD)
     bed.add_gpu_nodes(1, gpus=8)
     bed.add_namespace(NAMESPACE)
     bed.apply(workload(), namespace=NAMESPACE)

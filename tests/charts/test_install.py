@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from crds import established
 from engines import deployment
 from helm import CHART, LEAST, Helm, HelmFailed, with_
 
@@ -86,7 +87,7 @@ def test_installed_upgraded_rolled_back_and_gone_with_nothing_left_but_the_crd(
     before = things(bed)
     notes = bed_helm.install(restricted, WHOLE)
     assert "get lease foretide-operator\n" in notes
-    bed.kubectl("wait", "--for=condition=Established", "--timeout=30s", CRD)
+    established(bed, CRD.partition("/")[2])
     assert (ready(bed, restricted, "foretide-operator"), ready(bed, restricted, "foretide-forecast")) == (2, 1)
 
     bed.apply(deployment(replicas=2), yaml.safe_load(EXAMPLE.read_text()), namespace="default")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from crds import established
 from helm import CHART, LEAST, Helm, one, with_
 
 from foretide.cli.bed.bed import Bed
@@ -41,9 +42,7 @@ def monitored(bed: Bed) -> Iterator[Bed]:
     crds = [str(folder / f"monitoring.coreos.com_{kind}.yaml") for kind in KINDS]
     for crd in crds:
         bed.kubectl("apply", "--server-side", "-f", crd)
-    bed.kubectl(
-        "wait", "--for=condition=Established", "--timeout=30s", *(f"crd/{kind}.monitoring.coreos.com" for kind in KINDS)
-    )
+    established(bed, *(f"{kind}.monitoring.coreos.com" for kind in KINDS))
     yield bed
     for crd in crds:
         bed.kubectl("delete", "-f", crd, "--wait")
