@@ -13,8 +13,8 @@ from foretide.policies.flow import frozen
 
 ENOUGH = ("--namespace=models", "--selector=app=llama")
 NOT_IN_THE_IMAGE = (
-    "pyarrow", "matplotlib", "fontTools", "PIL", "kiwisolver", "contourpy", "cycler", "pyparsing", "cryptography", "cffi",
-    "pycparser",
+    "pyarrow", "matplotlib", "fontTools", "PIL", "kiwisolver", "contourpy", "cycler", "pyparsing", "cryptography",
+    "cffi", "pycparser",
 )  # fmt: skip
 """What the Containerfile takes out again."""
 IN_THE_IMAGE = f"""
