@@ -146,8 +146,8 @@ def _at_known_speed(sized: list[dict[str, Any]]) -> list[str]:
         "",
         "A count is chosen for a replica whose speed is known to 2 % (standard deviation), with 99 % certainty: some",
         f"5 % of margin, mostly one replica. On {len(told)} of the points the count was also reckoned with the speed",
-        "known exactly, as the simulation has it: that one is the smallest that holds in",
-        f"{exact:.0f} % of them and too small in {fewer:.0f} %; the chosen one is the smallest in {chosen:.0f} % of them.",
+        f"known exactly, as the simulation has it. It is then the smallest that holds in {exact:.0f} % and too",
+        f"small in {fewer:.0f} %; the chosen one is the smallest in {chosen:.0f} % of them.",
     ]
 
 
