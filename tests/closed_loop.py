@@ -54,6 +54,8 @@ AUTOSCALER = {
     },
 }
 OPTIONS = {
+    # A day of half an hour, so that a lowering which was taken back is regretted for a minute and not for an hour.
+    "season": "30m",
     "plan-interval": "5s",
     "relief-interval": "2s",
     "step": "5s",

@@ -17,7 +17,7 @@ from typing import Any
 from foretide.cli.bed.bed import Bed
 from foretide.cli.bed.processes import free_port
 
-FAST = {"scaleDown": {"stabilizationWindowSeconds": 2, "policies": [{"type": "Pods", "value": 4, "periodSeconds": 2}]}}
+FAST = {"scaleDown": {"stabilizationWindowSeconds": 0, "policies": [{"type": "Pods", "value": 4, "periodSeconds": 2}]}}
 PATIENCE_S = 240.0
 
 
