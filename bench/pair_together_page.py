@@ -32,7 +32,8 @@ itself, times their number; the others with what so many carry together, which i
 Intervals are the least and the most over the days, each day matched by itself.
 
 **The target, 10 % fewer GPU-hours than the best of the others, is missed.** At 99 % Dynamo's rule costs 15 % and 21 %
-less than sizing together, and apart costs what together does. In a run that was looked into, the forecast kept ten decode replicas for twenty minutes in which three to four were needed: a tier that draws from the last 72 rows
+less than sizing together, and apart costs what together does. In a run that was looked into, the forecast kept ten
+decode replicas for twenty minutes in which three to four were needed: a tier that draws from the last 72 rows
 remembers more than half of a day of an hour. Whether a day of 24 hours is better has not been measured."""
 
 
