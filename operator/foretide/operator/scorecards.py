@@ -33,7 +33,16 @@ def published(card: Scorecard | None, before: Mapping[str, Any] | None) -> Mappi
         return before
     until = timestamp((before or {}).get("until"))
     same = before is not None and before.get("terms") == _terms(card)
-    return before if same and until is not None and card.until - until < PUBLISH_S else told(card)
+    news = card.total.judged_s > 0 and not _hours_in(before)
+    return before if same and not news and until is not None and card.until - until < PUBLISH_S else told(card)
+
+
+def _hours_in(before: Mapping[str, Any] | None) -> float:
+    """Judged hours that are told already: the first ones are not made to wait."""
+    try:
+        return float((before or {}).get("hours") or 0.0)
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def told(card: Scorecard) -> dict[str, Any]:

@@ -197,6 +197,12 @@ def test_a_newer_one_is_told_after_five_minutes_and_at_once_under_other_terms() 
     assert published(ended(120.0, terms=8), first) == told(ended(120.0, terms=8))
 
 
+def test_the_first_judged_window_is_told_at_once() -> None:
+    blind = Scorecard(0.0, 60.0, 7, Tally(missing_s=60.0))
+    judged = Scorecard(0.0, 120.0, 7, Tally(judged_s=60.0, missing_s=60.0, present=Account(1.0), foretide=Account(1.0)))
+    assert published(judged, told(blind)) == told(judged)
+
+
 async def test_every_field_is_in_the_schema(schema_of_status: dict[str, Any]) -> None:
     found = watched()
     await found.live(30)
